@@ -1,0 +1,176 @@
+"""The native SIP engine (engine/, Rust). It knows SIP and no money; it never raises on network data.
+
+Time goes in as monotonic nanoseconds, randomness as a seed. One crossing per batch: `poll` reads and
+answers what needs no decision and returns the events that do; the calls below act on one event each;
+`flush` sends. `poll` and `flush` release the GIL. Not thread-safe: one thread at a time.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+@final
+class Invite:
+    """A new INVITE outside any dialog. Answer it with `Engine.forward` or `Engine.reject` in the same turn.
+
+    Fields are read from the message when asked for. Bytes that are not UTF-8 arrive as U+FFFD.
+    """
+
+    @property
+    def call(self) -> int:
+        """Our own id of the attempt: ``epoch << 40 | sequence``."""
+    @property
+    def source_host(self) -> str: ...
+    @property
+    def source_port(self) -> int: ...
+    @property
+    def request_uri(self) -> str: ...
+    @property
+    def request_user(self) -> str:
+        """User part of the request URI as received, escapes kept, password left out; empty where absent."""
+    @property
+    def from_user(self) -> str: ...
+    @property
+    def sip_call_id(self) -> str: ...
+    @property
+    def user_agent(self) -> str: ...
+
+@final
+class Ringing:
+    """The first provisional response other than 100 that was passed on for a call."""
+
+    @property
+    def call(self) -> int: ...
+    @property
+    def status(self) -> int: ...
+
+@final
+class Failed:
+    """The gateway that was asked did not take the call. Answer with `Engine.forward` (the next) or `Engine.finish`."""
+
+    @property
+    def call(self) -> int: ...
+    @property
+    def status(self) -> int:
+        """Final status; 408 where nothing came in time, 503 where the datagram could not be delivered."""
+    @property
+    def cause(self) -> str:
+        """"response", "timeout", "transport"."""
+    @property
+    def cancelled(self) -> bool:
+        """The caller has sent CANCEL: no further gateway may be asked."""
+    @property
+    def ringing(self) -> bool:
+        """A provisional response other than 100 was passed on before."""
+    @property
+    def reason(self) -> str:
+        """Value of the Reason header of the response (RFC 3326); empty where absent."""
+
+@final
+class Answered:
+    """A 2xx arrived and is held back until `Engine.release`."""
+
+    @property
+    def call(self) -> int: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def dialog(self) -> bytes:
+        """State to keep, so that `Engine.restore` knows the call again after a restart."""
+
+@final
+class Ended:
+    """A BYE arrived for an answered call and is held back until `Engine.release`."""
+
+    @property
+    def call(self) -> int: ...
+    @property
+    def by(self) -> str:
+        """"caller" or "callee"."""
+    @property
+    def reason(self) -> str:
+        """Value of the BYE's Reason header (RFC 3326); empty where absent."""
+
+Event = Invite | Ringing | Failed | Answered | Ended
+
+@final
+class Target:
+    """A routing gateway as the engine needs it; made once per gateway and directory."""
+
+    def __new__(
+        cls,
+        host: str,
+        port: int,
+        *,
+        listener: int = 0,
+        answer_timeout_ms: int = 4000,
+        ring_timeout_ms: int = 181_000,
+    ) -> Target:
+        """`host` is an IP address (IPv6 without brackets). Raises ValueError on anything else."""
+
+@final
+class Stats:
+    """Counters since the start, and sizes now."""
+
+    @property
+    def received(self) -> int: ...
+    @property
+    def sent(self) -> int: ...
+    @property
+    def malformed(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def transactions(self) -> int: ...
+    @property
+    def calls(self) -> int: ...
+    @property
+    def live(self) -> int: ...
+
+@final
+class Engine:
+    """The one door in and out."""
+
+    def __new__(cls, *, epoch: int, seed: bytes, server_name: str = "sipguard") -> Engine:
+        """`epoch` makes call ids unique over restarts: 0 <= epoch < 2**22. `seed`: 32 random bytes."""
+    def listen(self, host: str, port: int, advertise_host: str | None = None, advertise_port: int | None = None) -> int:
+        """Bind a UDP socket; returns its listener index. Raises OSError where it cannot be had."""
+    def fileno(self) -> int:
+        """An epoll descriptor that is readable whenever `poll` has something to read."""
+    def poll(self, now: int) -> list[Event]:
+        """Read a batch, run the timers due by `now`, return the events in order. Never raises."""
+    def more(self) -> bool:
+        """The last `poll` filled its batch: there may be more to read."""
+    def deadline(self) -> int | None:
+        """When `poll` wants to be called again although nothing arrived; None: no timer is armed."""
+    def flush(self) -> int:
+        """Send what is queued; returns the datagrams left because the socket was full."""
+    def forward(self, call: int, target: Target, user: str) -> bool:
+        """Send the INVITE to `target` with `user` as the only user part; False if the call is gone."""
+    def reject(self, call: int, status: int, phrase: str, reason: str | None = None, retry_after: int | None = None) -> bool:
+        """Answer an undecided INVITE. `reason`: value of a Reason header (RFC 3326)."""
+    def finish(self, call: int) -> int:
+        """Pass the best final response on to the caller (RFC 3261 16.7 step 6); returns its status, 0 if gone."""
+    def release(self, call: int) -> bool:
+        """Let the oldest held message of the call (2xx or BYE) go on its way."""
+    def hangup(self, call: int, reason: str) -> bool:
+        """End an answered call from here: BYE in both directions with this Reason. No `Ended` follows."""
+    def cancel(self, call: int, status: int, phrase: str, reason: str | None = None) -> bool:
+        """Give up an unanswered call from here: CANCEL to the gateway, `status` to the caller, `Failed` does not follow."""
+    def restore(self, call: int, dialog: bytes) -> bool:
+        """Make an answered call known again; False where the bytes are not of this version."""
+    def stats(self) -> Stats: ...
+
+@final
+class PrefixMap:
+    """Longest match over digit prefixes in many spaces (one per rate table, account, ...). Immutable."""
+
+    def __new__(cls, spaces: Sequence[int], prefixes: Sequence[str], values: Sequence[int]) -> PrefixMap:
+        """Columns of equal length. A prefix is 0 to 18 ASCII digits; a value 0 <= value < 2**32 - 1.
+
+        Raises ValueError that names the row: unequal columns, a bad prefix, a space with one prefix twice.
+        """
+    def longest(self, space: int, digits: str) -> int:
+        """Value of the longest prefix of `digits` in `space`, -1 where none matches."""
+    def all(self, space: int, digits: str) -> list[int]:
+        """Values of every prefix of `digits` in `space`, the longest first."""
+    def __len__(self) -> int: ...

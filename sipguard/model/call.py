@@ -1,0 +1,19 @@
+"""A call attempt as policy sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What an INVITE says, read once. Nothing in it is trusted but the source address."""
+
+    source_host: str
+    """Where the datagram came from, as text without a port; IPv6 without brackets or scope."""
+    source_port: int
+    request_user: str
+    """User part of the request URI, still escaped; undecodable bytes as U+FFFD."""
+    from_user: str
+    """User part of the From URI, still escaped; empty where absent."""
+    sip_call_id: str

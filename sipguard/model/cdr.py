@@ -1,0 +1,95 @@
+"""Call detail records: one for every attempt, refused ones too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sipguard.model.money import Micros
+
+
+class Outcome(StrEnum):
+    """How an attempt went."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """By sipguard itself."""
+    FAILED = "failed"
+    """By the gateways: busy, no answer, error."""
+    CANCELLED = "cancelled"
+    """By the caller before an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelCharge:
+    """What one level of the chain paid for the call."""
+
+    position: int
+    """0 is the calling account."""
+    account_id: str
+    ledger: int
+    income_ledger: int
+    rate_key: int | None
+    rate_micros: Micros
+    """Price per minute."""
+    billed_seconds: int
+    charge_micros: Micros
+    balance_micros: Micros
+    """Balance right after the charge."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTry:
+    """One routing gateway that was asked, and what it said."""
+
+    gateway_id: str
+    number: str
+    status: int
+    """Final SIP status; 408 for no answer, 503 for a transport error, 200 for the one that answered."""
+    cause: str
+    """"response", "timeout", "transport" or "cancelled"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cdr:
+    """One attempt. Times are Unix milliseconds; None where the moment never came."""
+
+    call: int
+    """Our own call id: instance epoch and sequence; the idempotency key of its charge."""
+    sip_call_id: str
+    outcome: Outcome
+    source: str
+    """Address and port that the INVITE came from."""
+    account_id: str | None
+    mapping_gateway_id: str | None
+    routing_gateway_id: str | None
+    """The one that answered, or the last one tried."""
+    called_received: str
+    called: str | None
+    called_sent: str | None
+    calling_received: str
+    calling: str | None
+    invited_ms: int
+    ringing_ms: int | None
+    answered_ms: int | None
+    ended_ms: int
+    duration_ms: int
+    """From the 2xx to the end; 0 for calls that were not answered."""
+    status: int
+    """SIP status that the caller got."""
+    reason: str | None
+    """Stable name of the refusal (verdict.Reason) or of the cut; None for an ordinary end."""
+    q850: int | None
+    ended_by: str
+    """"caller", "callee", "sipguard" or "gateway"."""
+    refusal_level: str | None
+    refusal_rule: str | None
+    refusal_observed: str | None
+    refusal_required: str | None
+    cost_micros: Micros
+    """What the vendor charges."""
+    revision: int
+    """Directory revision that was judged by."""
+    user_agent: str
+    tries: tuple[GatewayTry, ...]
+    levels: tuple[LevelCharge, ...]

@@ -1,0 +1,92 @@
+"""Gateways: mapping gateways bring calls in, routing gateways take them out (manual 2.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RouteMode(StrEnum):
+    """What follows when the gateways of this prefix cannot take the call."""
+
+    TERMINATE = "terminate"
+    """Stop here."""
+    CONTINUE = "continue"
+    """Try the gateways of shorter prefixes too."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberPlan:
+    """How a trunk writes numbers, so that they can be read as E.164.
+
+    A number that starts with '+' or one of `international_prefixes` is international as it stands;
+    else one that starts with `national_prefix` belongs to `country_code`; else it is taken as
+    international digits already (wholesale trunks send bare E.164).
+    """
+
+    country_code: str | None
+    national_prefix: str | None
+    international_prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MappingGateway:
+    """A customer's trunk (ingress)."""
+
+    key: int
+    id: str
+    account_key: int
+    sources: tuple[str, ...]
+    """IPv4 or IPv6 networks in CIDR form ("127.0.0.2/32"); the most specific match wins."""
+    capacity: int | None
+    """Concurrent calls; None: no limit."""
+    cps_limit: int | None
+    locked: bool
+    number_plan: NumberPlan
+    routing_gateway_keys: frozenset[int] | None
+    """Routing gateways that this trunk may use; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingGateway:
+    """A vendor's trunk (egress)."""
+
+    key: int
+    id: str
+    host: str
+    """IP address (names arrive with RFC 3263 resolution)."""
+    port: int
+    transport: str
+    capacity: int | None
+    cps_limit: int | None
+    locked: bool
+    clearing_ledger: int
+    """The vendor's clearing account: money that lies with the vendor, less what calls cost."""
+    cost_table_key: int | None
+    """What the vendor charges us; None: calls through it cost nothing."""
+    vendor_credit_micros: int | None
+    """How far below zero the clearing account may go; None: no limit (a postpaid vendor)."""
+    strip_digits: int
+    """Digits taken off the front of the judged number before it is sent."""
+    add_prefix: str
+    """Digits put in front of it afterwards."""
+    answer_timeout_ms: int
+    """No response at all within this time: the next gateway is tried."""
+    ring_timeout_ms: int
+    """No final response within this time after ringing began (RFC 3261 timer C)."""
+    failover_codes: frozenset[int]
+    """Final responses on which the next gateway is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A prefix that a routing gateway terminates."""
+
+    key: int
+    gateway_key: int
+    prefix: str
+    mode: RouteMode
+    priority: int
+    """Lower is tried first."""
+    weight: int
+    """Share among equal priorities, at least 1."""

@@ -1,0 +1,109 @@
+"""The outcome of a decision: a Permit, without which nothing can be forwarded, or a Refusal.
+
+A new reason for refusing: add it to `Reason` here in the order of precedence, give it its SIP answer in
+calls/reasons.py, and return it from the policy module whose matter it is. A test holds the three together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sipguard.model.account import Account
+from sipguard.model.gateway import MappingGateway, RoutingGateway
+from sipguard.model.money import Micros
+from sipguard.model.rate import Rate
+
+
+class Reason(StrEnum):
+    """Every way to say no, in the order in which the checks are made. Names are stable: CDRs keep them."""
+
+    STORE_DOWN = "store_down"
+    OVERLOADED = "overloaded"
+    UNKNOWN_SOURCE = "unknown_source"
+    GATEWAY_LOCKED = "gateway_locked"
+    ACCOUNT_LOCKED = "account_locked"
+    ACCOUNT_EXPIRED = "account_expired"
+    BAD_NUMBER = "bad_number"
+    SECTION_BLOCKED = "section_blocked"
+    NO_RATE = "no_rate"
+    RATE_CAP = "rate_cap"
+    CONCURRENT_LIMIT = "concurrent_limit"
+    CALLS_PER_SECOND = "calls_per_second"
+    NOT_ENOUGH_MONEY = "not_enough_money"
+    NO_ROUTE = "no_route"
+    MARGIN = "margin"
+    GATEWAYS_FULL = "gateways_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A no, with what an operator needs to understand it. Never leaks to the caller beyond the status."""
+
+    reason: Reason
+    level: str | None
+    """Id of the account or gateway that refused; None where no level did (unknown source)."""
+    rule: str | None
+    """The rule: "section:12", "rate:7", "account:acme.call_limit"; None where none applies."""
+    observed: str
+    """What was found: the number, the count, the money available."""
+    required: str
+    """What would have been needed."""
+    account_id: str | None = None
+    """The calling account, once known."""
+    gateway_id: str | None = None
+    """The mapping gateway, once known."""
+    called: str | None = None
+    """The number as judged, once normalised."""
+    calling: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One paying level of the chain, the caller's account first."""
+
+    account: Account
+    rate: Rate | None
+    """None: a level without a rate table, checked for state and limits only."""
+    hold_micros: Micros
+    """Connect fee and first slice, held before the INVITE leaves."""
+    income_ledger: int
+    """Where its charge goes: the revenue of the agent above, or of the operator at the top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A gateway that may take the call, in the order in which they are tried."""
+
+    gateway: RoutingGateway
+    route_key: int
+    cost: Rate | None
+    hold_micros: Micros
+    """Held on the vendor's clearing account while this gateway has the call; 0 where it has no limit."""
+    number: str
+    """The digits that leave for it: the judged number after the vendor's rewrite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A yes. The holds and slots that it names are claimed in the same step, or it is worth nothing."""
+
+    mapping_gateway: MappingGateway
+    levels: tuple[Level, ...]
+    """The calling account first, the top-level account last; never empty."""
+    called: str
+    """E.164 digits as judged."""
+    calling: str
+    """Digits as judged, or empty for an anonymous caller."""
+    candidates: tuple[Candidate, ...]
+    """Never empty."""
+    slice_seconds: int
+    """What the holds cover from the answer on."""
+    max_seconds: int | None
+    """Configured maximum length over all levels; money may end the call sooner."""
+    revision: int
+    """Revision of the directory that was judged by."""
+    emergency: bool = False
+
+
+Verdict = Permit | Refusal
