@@ -45,7 +45,10 @@ class Ringing:
 
 @final
 class Failed:
-    """The gateway that was asked did not take the call. Answer with `Engine.forward` (the next) or `Engine.finish`."""
+    """The gateway that was asked did not take the call.
+
+    Answer with `Engine.forward` (the next one) or `Engine.finish`.
+    """
 
     @property
     def call(self) -> int: ...
@@ -54,7 +57,7 @@ class Failed:
         """Final status; 408 where nothing came in time, 503 where the datagram could not be delivered."""
     @property
     def cause(self) -> str:
-        """"response", "timeout", "transport"."""
+        """ "response", "timeout", "transport"."""
     @property
     def cancelled(self) -> bool:
         """The caller has sent CANCEL: no further gateway may be asked."""
@@ -85,7 +88,7 @@ class Ended:
     def call(self) -> int: ...
     @property
     def by(self) -> str:
-        """"caller" or "callee"."""
+        """ "caller" or "callee"."""
     @property
     def reason(self) -> str:
         """Value of the BYE's Reason header (RFC 3326); empty where absent."""
@@ -132,7 +135,9 @@ class Engine:
 
     def __new__(cls, *, epoch: int, seed: bytes, server_name: str = "sipguard") -> Engine:
         """`epoch` makes call ids unique over restarts: 0 <= epoch < 2**22. `seed`: 32 random bytes."""
-    def listen(self, host: str, port: int, advertise_host: str | None = None, advertise_port: int | None = None) -> int:
+    def listen(
+        self, host: str, port: int, advertise_host: str | None = None, advertise_port: int | None = None
+    ) -> int:
         """Bind a UDP socket; returns its listener index. Raises OSError where it cannot be had."""
     def fileno(self) -> int:
         """An epoll descriptor that is readable whenever `poll` has something to read."""
@@ -146,16 +151,24 @@ class Engine:
         """Send what is queued; returns the datagrams left because the socket was full."""
     def forward(self, call: int, target: Target, user: str) -> bool:
         """Send the INVITE to `target` with `user` as the only user part; False if the call is gone."""
-    def reject(self, call: int, status: int, phrase: str, reason: str | None = None, retry_after: int | None = None) -> bool:
+    def reject(
+        self, call: int, status: int, phrase: str, reason: str | None = None, retry_after: int | None = None
+    ) -> bool:
         """Answer an undecided INVITE. `reason`: value of a Reason header (RFC 3326)."""
     def finish(self, call: int) -> int:
-        """Pass the best final response on to the caller (RFC 3261 16.7 step 6); returns its status, 0 if gone."""
+        """Pass the best final response on to the caller (RFC 3261 16.7 step 6).
+
+        Returns its status, 0 if the call is gone.
+        """
     def release(self, call: int) -> bool:
         """Let the oldest held message of the call (2xx or BYE) go on its way."""
     def hangup(self, call: int, reason: str) -> bool:
         """End an answered call from here: BYE in both directions with this Reason. No `Ended` follows."""
     def cancel(self, call: int, status: int, phrase: str, reason: str | None = None) -> bool:
-        """Give up an unanswered call from here: CANCEL to the gateway, `status` to the caller, `Failed` does not follow."""
+        """Give up an unanswered call from here: CANCEL to the gateway, `status` to the caller.
+
+        No `Failed` follows.
+        """
     def restore(self, call: int, dialog: bytes) -> bool:
         """Make an answered call known again; False where the bytes are not of this version."""
     def stats(self) -> Stats: ...
