@@ -1,0 +1,147 @@
+"""sipguard itself: a directory with a configuration and a database, and the process that runs on it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.harness.loopback import SIP_PORT, Loopback, eventually
+from tests.harness.process import Child
+
+START_SECONDS = 30.0
+COMMAND_SECONDS = 30.0
+
+_CONFIG = """\
+[sip]
+listen = [{{ host = "{host}", port = {port} }}]
+
+[database]
+path = "sipguard.db"
+
+[control]
+socket = "sipguard.sock"
+
+[calls]
+slice_seconds = {slice_seconds}
+drain_seconds = 0
+
+[log]
+format = "json"
+"""
+
+
+class Daemon:
+    """One installation. It outlives its process: `kill` and `start` again are a crash and a recovery."""
+
+    def __init__(self, directory: Path, host: str, *, port: int = SIP_PORT, slice_seconds: int = 60) -> None:
+        self.host, self.port = host, port
+        self.directory = directory
+        self.config = directory / "sipguard.toml"
+        self.database = directory / "sipguard.db"
+        self._child: Child | None = None
+        self._starts = 0
+        directory.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(_CONFIG.format(host=host, port=port, slice_seconds=slice_seconds))
+
+    def init(self, data: str, loopback: Loopback | None = None) -> None:
+        """Make the database with a TOML data set; ``@NET@`` in it becomes the prefix of `loopback`."""
+        file = self.directory / "data.toml"
+        file.write_text(loopback.fill(data) if loopback else data)
+        self.command("init", "--data", str(file))
+
+    def start(self) -> None:
+        """Run and wait until it listens. Raises RuntimeError with its output where it does not."""
+        self._starts += 1
+        output = self.directory / f"daemon-{self._starts}.out"
+        self._child = child = Child(self._line("run"), output, self.directory)
+        try:
+            eventually(
+                "sipguard run: ready", lambda: "ready" in child.text() or not child.running, START_SECONDS
+            )
+        except TimeoutError as error:
+            child.kill()
+            raise RuntimeError(f"{error}\n{child.text()}") from None
+        if not child.running:
+            raise RuntimeError(f"sipguard run ended with {child.wait(0)}\n{child.text()}")
+
+    @property
+    def pid(self) -> int:
+        """The id of the running process."""
+        return self._running().pid
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._running().kill()
+        self._child = None
+
+    def stop(self) -> int:
+        """SIGTERM and the exit code. Live calls are left for the next start."""
+        child = self._running()
+        child.signal(signal.SIGTERM)
+        try:
+            return child.wait(10.0)
+        finally:
+            child.kill()
+            self._child = None
+
+    def close(self) -> None:
+        """End the process if there is one."""
+        if self._child is not None:
+            self.kill()
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one sipguard command. Raises RuntimeError with its output where it fails and `check` is on."""
+        done = subprocess.run(
+            self._line(*arguments),
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+        if check and done.returncode != 0:
+            raise RuntimeError(
+                f"sipguard {' '.join(arguments)} ended with {done.returncode}\n{done.stdout}{done.stderr}"
+            )
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        """What a sipguard command prints with ``--json``."""
+        return json.loads(self.command(*arguments, "--json").stdout)
+
+    def status(self) -> dict[str, Any]:
+        """The running daemon's own counts."""
+        status: dict[str, Any] = self.json("status")
+        return status
+
+    def idle(self, seconds: float = 10.0) -> dict[str, Any]:
+        """Wait until no call, hold or record is under way; the status then. Raises AssertionError."""
+        deadline = time.monotonic() + seconds
+        while True:
+            status = self.status()
+            busy = {key: status[key] for key in ("live_calls", "attempts", "holds", "held_micros", "backlog")}
+            counts = {key: count for key, count in status["counts"].items() if count}
+            if not any(busy.values()) and not counts:
+                return status
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not idle after {seconds:g} s: {busy} {counts}")
+            time.sleep(0.1)
+
+    def _running(self) -> Child:
+        if self._child is None:
+            raise RuntimeError("sipguard is not running")
+        return self._child
+
+    def _line(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "sipguard", "--config", str(self.config), *arguments]
