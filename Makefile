@@ -1,0 +1,99 @@
+# Everything that is done to sipguard from a shell. `make run` and `make test` need nothing set up before.
+#
+# Set-up is done once and remembered in stamp files under .venv/.made; a stamp is older than what it was
+# made from when that changes, and then the step is done again.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+# The order of a recipe's prerequisites is the order in which failures are cheapest to learn.
+.NOTPARALLEL:
+
+# rustup puts cargo here, and only login shells have it on their path.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export CARGO_TARGET_DIR ?= $(CURDIR)/engine/target
+
+PYTHON := .venv/bin/python
+MADE := .venv/.made
+CARGO := cargo
+MANIFEST := --manifest-path engine/Cargo.toml
+# Directories too: a source that is removed changes only the directory.
+ENGINE_SOURCES := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -type d -o -name '*.rs')
+
+.PHONY: help run test build lint lint-python lint-engine stubs unit unit-python unit-engine \
+        scenarios bench fuzz format lock clean sipp rust
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build sipp ## Build all, start the daemon with demo data and two demo gateways; Ctrl-C stops it.
+	@tools/run.sh
+
+test: lint build stubs unit-engine sipp ## Everything that CI runs, the cheap checks first.
+	.venv/bin/pytest
+
+build: $(MADE)/engine ## Build the native engine and install sipguard into .venv.
+
+lint: lint-python lint-engine ## Formatters, linters, types, layers; Python and Rust.
+
+lint-python: $(MADE)/python
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+# Twice: as the crate's own tests see it, and as Python does.
+lint-engine: $(MADE)/python | rust
+	$(CARGO) fmt $(MANIFEST) --check
+	$(CARGO) clippy -q --locked $(MANIFEST) --all-targets -- -D warnings
+	PYO3_PYTHON=$(CURDIR)/$(PYTHON) $(CARGO) clippy -q --locked $(MANIFEST) --features python -- -D warnings
+
+stubs: $(MADE)/engine ## Compare sipguard/_engine.pyi with the built engine.
+	$(PYTHON) -m mypy.stubtest sipguard._engine
+
+unit: unit-engine unit-python ## The tests that need no sipp.
+
+unit-engine: | rust
+	$(CARGO) test -q --locked $(MANIFEST)
+
+unit-python: $(MADE)/engine
+	.venv/bin/pytest -m 'not scenario'
+
+scenarios: $(MADE)/engine sipp ## Real sipp against a real daemon; CASE=word picks those with the word in their name.
+	.venv/bin/pytest -m scenario $(if $(CASE),-k '$(CASE)')
+
+bench: build sipp ## Measure calls per second and time per call; see benchmarks/.
+	$(PYTHON) -m benchmarks
+
+fuzz: | rust ## Fuzz the parser for SECONDS (default 60).
+	tools/fuzz.sh $(or $(SECONDS),60)
+
+format: $(MADE)/python | rust ## Rewrite the sources in the house format.
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+	$(CARGO) fmt $(MANIFEST)
+
+lock: $(MADE)/python ## Choose the Python dependencies anew and write requirements.lock.
+	tools/lock.sh --upgrade
+
+clean: ## Remove what was built, not var/ (the demo database).
+	rm -rf .venv engine/target .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find sipguard tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -f sipguard/_engine*.so
+
+# Set-up --------------------------------------------------------------------------------------------------
+
+$(MADE)/python: requirements.lock tools/python.sh
+	@tools/python.sh
+	@mkdir -p $(MADE) && touch $@
+
+# pyproject.toml too: it names the commands that are installed.
+$(MADE)/engine: $(MADE)/python $(ENGINE_SOURCES) pyproject.toml | rust
+	@tools/engine.sh
+	@touch $@
+
+rust:
+	@tools/rust.sh
+
+sipp:
+	@tools/system.sh 'sipp' 'command -v sipp' sip-tester 'it plays callers and gateways'

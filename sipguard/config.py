@@ -1,0 +1,310 @@
+"""The configuration file: TOML in, frozen values out, or a `ConfigError` that says what to change.
+
+Every key, its range and its default live here, once; config/sipguard.toml shows them all with comments.
+A relative path in the file is relative to the directory that the file lies in, so that a command means
+the same database wherever it is called from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct
+
+# sun_path of sockaddr_un holds 108 bytes, the last of which is the terminating zero (unix(7)).
+SOCKET_PATH_BYTES = 107
+
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+)
+
+Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+
+
+class ConfigError(Exception):
+    """The file cannot be used as it stands. The message names the file, the key, what was found and
+    what was expected."""
+
+    def __init__(self, file: Path, key: str | None, message: str) -> None:
+        super().__init__(f"{file}: {key}: {message}" if key else f"{file}: {message}")
+        self.file = file
+        self.key = key
+        """Dotted, as in ``sip.listen[0].port``; None where the matter is the file as a whole."""
+
+
+class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One UDP socket to receive SIP on, and how the outside reaches it."""
+
+    host: Annotated[str, Meta(description="an IP address of this machine, IPv6 without brackets")]
+    port: Port = 5060
+    advertise_host: Annotated[str | None, Meta(description="an IP address or host name")] = None
+    """Written into Via and Record-Route; None: `host`."""
+    advertise_port: Annotated[Port | None, Meta(description="a port from 1 to 65535")] = None
+    """None: `port`."""
+
+    def __post_init__(self) -> None:
+        address = _address(self.host)
+        if address is None:
+            raise _UnfitError("host", self.host, "an IP address of this machine, IPv6 without brackets")
+        advertised = self.advertise_host
+        if advertised is None:
+            if address.is_unspecified:
+                raise _UnfitError(
+                    "advertise_host",
+                    UNSET,
+                    f"the address that peers reach, because host {self.host} means every address",
+                )
+            return
+        reachable = _address(advertised)
+        if reachable is None and not _HOST_NAME.fullmatch(advertised):
+            raise _UnfitError("advertise_host", advertised, "an IP address or host name")
+        if reachable is not None and reachable.is_unspecified:
+            raise _UnfitError("advertise_host", advertised, "an address that peers can send to")
+
+
+class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sockets and the name we give ourselves."""
+
+    listen: Annotated[
+        tuple[Listener, ...], Meta(min_length=1, description="at least one [[sip.listen]] table")
+    ]
+    server_name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9._~%!*'+`/-]{1,64}\Z",
+            description="1 to 64 characters that a Server header may hold, without spaces",
+        ),
+    ] = "sipguard"
+    """Server header of the responses that sipguard makes itself (RFC 3261 section 20.35)."""
+
+    def __post_init__(self) -> None:
+        seen: dict[tuple[object, int], int] = {}
+        for index, listener in enumerate(self.listen):
+            first = seen.setdefault((_address(listener.host), listener.port), index)
+            if first != index:
+                where = f"{listener.host} port {listener.port}"
+                raise _UnfitError(f"listen[{index}]", where, f"an address other than that of listen[{first}]")
+
+
+class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The SQLite database that holds everything durable."""
+
+    path: Annotated[Path, Meta(description="the path of the database file")]
+    commit_window_ms: Annotated[float, Meta(ge=0, le=1000, description="milliseconds from 0 to 1000")] = 1.0
+    """How long the writer waits for further records before it commits a group."""
+
+
+class Control(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the command line reaches the running daemon."""
+
+    socket: Annotated[Path, Meta(description="the path of a Unix socket")]
+
+    def __post_init__(self) -> None:
+        length = len(bytes(self.socket))
+        if length > SOCKET_PATH_BYTES:
+            raise _UnfitError(
+                "socket",
+                str(self.socket),
+                f"a path of at most {SOCKET_PATH_BYTES} bytes (this one has {length})",
+            )
+
+
+class Calls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How calls are held, cut and drained."""
+
+    slice_seconds: Annotated[int, Meta(ge=1, le=86400, description="whole seconds from 1 to 86400")] = 60
+    """Call length that is held before the INVITE leaves, and by which holds are renewed."""
+    free_levels: Annotated[bool, Meta(description="true or false")] = False
+    """A level without a rate table passes unpriced; false: its calls are refused."""
+    drain_seconds: Annotated[float, Meta(ge=0, le=86400, description="seconds from 0 to 86400")] = 10.0
+    """How long a stopping daemon waits for its live calls; those left are known again at the next start."""
+
+
+EmergencyNumber = Annotated[
+    str, Meta(pattern=r"^\+?[0-9*#]{2,32}\Z", description="2 to 32 digits, * or #, as dialled")
+]
+GatewayId = Annotated[str, Meta(min_length=1, max_length=64, description="the id of a routing gateway")]
+
+
+class Emergency(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Calls that pass before every other check."""
+
+    numbers: Annotated[tuple[EmergencyNumber, ...], Meta(description="an array of numbers as dialled")] = ()
+    """Matched on the number as received, before any rewrite."""
+    gateways: Annotated[tuple[GatewayId, ...], Meta(description="an array of routing gateway ids")] = ()
+    """Routing gateways that take them, in the order in which they are tried."""
+
+    def __post_init__(self) -> None:
+        if self.numbers and not self.gateways:
+            raise _UnfitError(
+                "gateways", list(self.gateways), "at least one gateway id, because numbers are given"
+            )
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is logged, and how."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description='"debug", "info", "warning" or "error"'),
+    ] = "info"
+    format: Annotated[Literal["console", "json"], Meta(description='"console" or "json"')] = "console"
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file."""
+
+    sip: Annotated[Sip, Meta(description="a [sip] table")]
+    database: Annotated[Database, Meta(description="a [database] table")]
+    control: Annotated[Control, Meta(description="a [control] table")]
+    calls: Annotated[Calls, Meta(description="a [calls] table")] = Calls()
+    emergency: Annotated[Emergency, Meta(description="an [emergency] table")] = Emergency()
+    log: Annotated[Log, Meta(description="a [log] table")] = Log()
+
+
+def load(path: Path) -> Config:
+    """Read and check the file at `path`. Raises ConfigError on whatever stands in the way."""
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError(path, None, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(path, None, f"line {line} is not UTF-8, as TOML has to be") from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(path, None, f"not valid TOML: {error}") from error
+    return _convert(document, path)
+
+
+def effective(config: Config) -> dict[str, object]:
+    """Every key with the value in force, defaults included, as nested plain values in file order."""
+    plain = msgspec.to_builtins(config, enc_hook=str)
+    if not isinstance(plain, dict):
+        raise TypeError("a struct reads as a dictionary")
+    return plain
+
+
+def keys(struct: type[Struct] = Config, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every key that the file may hold, with what is expected of it: ``("sip.listen[].port", "a port ...")``.
+
+    Tables come before their keys.
+    """
+    for name, hint in typing.get_type_hints(struct, include_extras=True).items():
+        kind, meta = typing.get_args(hint)[:2]
+        yield f"{prefix}{name}", meta.description
+        if typing.get_origin(kind) is tuple:
+            # An array is followed by its element.
+            (kind, _) = typing.get_args(kind)
+            name = f"{name}[]"
+            element = (
+                typing.get_args(kind)[1].description if typing.get_origin(kind) is Annotated else "a table"
+            )
+            yield f"{prefix}{name}", element
+        if isinstance(kind, type) and issubclass(kind, Struct):
+            yield from keys(kind, f"{prefix}{name}.")
+
+
+class _UnfitError(ValueError):
+    """A value that its type alone cannot refuse. `key` is relative to the table that is checked."""
+
+    def __init__(self, key: str, found: object, expected: str) -> None:
+        self.complaint = f"{'missing' if found is UNSET else f'found {_shown(found)}'}, expected {expected}"
+        super().__init__(f"{key}: {self.complaint}")
+        self.key = key
+
+
+def _convert(document: dict[str, object], file: Path) -> Config:
+    directory = file.resolve().parent
+
+    def decode(kind: type, value: object) -> object:
+        if kind is not Path or not isinstance(value, str) or not value or "\0" in value:
+            raise ValueError("not a path")
+        # Only the file's own directory may be a symbolic link; ".." in the value is then what it says.
+        return Path(os.path.normpath(directory / value))
+
+    try:
+        return msgspec.convert(document, Config, dec_hook=decode)
+    except msgspec.ValidationError as error:
+        key, message = _explained(error, document)
+        raise ConfigError(file, key, message) from None
+
+
+def _explained(error: msgspec.ValidationError, document: Mapping[str, object]) -> tuple[str, str]:
+    """The key and what is wrong with it, out of an error that msgspec raised on `document`."""
+    text, _, at = str(error).partition(" - at `$")
+    table = at.rstrip("`").removeprefix(".")
+    if isinstance(error.__cause__, _UnfitError):
+        unfit = error.__cause__
+        return _joined(table, unfit.key), unfit.complaint
+    expected = dict(keys())
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", text):
+        return _joined(table, unknown[1]), _unknown(unknown[1], table, expected)
+    if missing := re.fullmatch(r"Object missing required field `(.*)`", text):
+        key = _joined(table, missing[1])
+        return key, f"missing, expected {expected[_generic(key)]}"
+    return table, f"found {_shown(_value(document, table))}, expected {expected[_generic(table)]}"
+
+
+def _unknown(name: str, table: str, expected: Mapping[str, str]) -> str:
+    prefix = _joined(_generic(table), "")
+    known = [key.removeprefix(prefix) for key in expected if key.startswith(prefix)]
+    siblings = [key for key in known if "." not in key and "[" not in key]
+    if near := difflib.get_close_matches(name, siblings, n=1):
+        return f"unknown key, did you mean {near[0]}?"
+    elsewhere = [key for key in expected if key.endswith(f".{name}")]
+    if elsewhere:
+        return f"unknown key here, did you mean {elsewhere[0]}?"
+    return f"unknown key, expected one of {', '.join(siblings)}"
+
+
+def _joined(table: str, key: str) -> str:
+    return f"{table}.{key}" if table else key
+
+
+def _generic(key: str) -> str:
+    """``sip.listen[0].port`` as `keys` lists it: ``sip.listen[].port``."""
+    return re.sub(r"\[[^\]]*\]", "[]", key)
+
+
+def _value(document: object, key: str) -> object:
+    """The value at a key that msgspec has complained about, so it is there."""
+    value = document
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key):
+        if isinstance(value, dict):
+            value = value.get(name, UNSET)
+        elif isinstance(value, list) and index:
+            value = value[int(index)]
+    return value
+
+
+def _shown(value: object) -> str:
+    """A value the way that TOML writes it, short."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value[:60]}..."' if len(value) > 60 else f'"{value}"'
+        case dict():
+            return "a table"
+        case list():
+            return "an array" if value else "an empty array"
+        case _:
+            return str(value)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
