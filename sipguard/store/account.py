@@ -1,0 +1,145 @@
+"""Accounts: the tree of agents and their customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CTE, Boolean, Column, ForeignKey, Integer, Select, Table, Text, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sipguard.model.account import Account
+from sipguard.model.ledger import LedgerKind
+from sipguard.model.money import Micros
+from sipguard.store import ledger
+from sipguard.store.metadata import insert_row, metadata
+
+account = Table(
+    "account",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("agent_key", ForeignKey("account.key")),
+    Column("currency", Text, nullable=False),
+    Column("rate_table_key", ForeignKey("rate_table.key")),
+    Column("credit_limit_micros", Integer, nullable=False),
+    Column("call_limit", Integer),
+    Column("cps_limit", Integer),
+    Column("max_call_seconds", Integer),
+    Column("max_rate_micros", Integer),
+    Column("locked", Boolean, nullable=False),
+    Column("valid_from", Integer),
+    Column("valid_till", Integer),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An account where it stands in the tree."""
+
+    account: Account
+    depth: int
+    """0 for a top-level account."""
+    balance_micros: Micros
+    revenue_micros: Micros
+    """Earned from its direct sub-accounts; not spendable."""
+
+
+async def tree(conn: AsyncConnection) -> list[Listed]:
+    """Every account with its balances, each agent followed by its sub-accounts, siblings by id."""
+    below: dict[int | None, list[Mapping[str, Any]]] = {}
+    for row in (await conn.execute(_LISTED.order_by(account.c.id))).mappings():
+        below.setdefault(row["agent_key"], []).append(row)
+    return list(_walk(below))
+
+
+async def by_id(conn: AsyncConnection, account_id: str) -> Account | None:
+    row = (await conn.execute(_LISTED.where(account.c.id == account_id))).mappings().one_or_none()
+    return None if row is None else _account(row)
+
+
+async def all_accounts(conn: AsyncConnection) -> list[Account]:
+    """Every account, agents and customers, in no order that means anything."""
+    return [_account(row) for row in (await conn.execute(_LISTED)).mappings()]
+
+
+async def insert(
+    conn: AsyncConnection,
+    *,
+    id: str,
+    name: str,
+    currency: str,
+    agent_key: int | None = None,
+    rate_table_key: int | None = None,
+    credit_limit_micros: Micros = 0,
+    call_limit: int | None = None,
+    cps_limit: int | None = None,
+    max_call_seconds: int | None = None,
+    max_rate_micros: Micros | None = None,
+    locked: bool = False,
+    valid_from: int | None = None,
+    valid_till: int | None = None,
+) -> Account:
+    """Add an account with empty ledger accounts; fields as in model.account.
+
+    Raises sqlalchemy.exc.IntegrityError where the id is taken or the agent or rate table does not exist.
+    """
+    values: dict[str, Any] = {
+        "id": id,
+        "name": name,
+        "agent_key": agent_key,
+        "currency": currency,
+        "rate_table_key": rate_table_key,
+        "credit_limit_micros": credit_limit_micros,
+        "call_limit": call_limit,
+        "cps_limit": cps_limit,
+        "max_call_seconds": max_call_seconds,
+        "max_rate_micros": max_rate_micros,
+        "locked": locked,
+        "valid_from": valid_from,
+        "valid_till": valid_till,
+    }
+    key = await insert_row(conn, account, **values)
+    return Account(
+        key=key,
+        balance_ledger=await ledger.insert(conn, LedgerKind.BALANCE, currency, account_key=key),
+        revenue_ledger=await ledger.insert(conn, LedgerKind.REVENUE, currency, account_key=key),
+        **values,
+    )
+
+
+def subtree(account_id: str) -> CTE:
+    """Keys and ids of an account and of everything below it, for use in other queries."""
+    top = select(account.c.key, account.c.id).where(account.c.id == account_id).cte("subtree", recursive=True)
+    below = select(account.c.key, account.c.id).join(top, account.c.agent_key == top.c.key)
+    return top.union_all(below)
+
+
+_BALANCE = ledger.ledger_account.alias("balance")
+_REVENUE = ledger.ledger_account.alias("revenue")
+_LISTED: Select[Any] = (
+    select(
+        account,
+        _BALANCE.c.key.label("balance_ledger"),
+        _REVENUE.c.key.label("revenue_ledger"),
+        _BALANCE.c.balance_micros,
+        _REVENUE.c.balance_micros.label("revenue_micros"),
+    )
+    .join(_BALANCE, (_BALANCE.c.account_key == account.c.key) & (_BALANCE.c.kind == LedgerKind.BALANCE))
+    .join(_REVENUE, (_REVENUE.c.account_key == account.c.key) & (_REVENUE.c.kind == LedgerKind.REVENUE))
+)
+
+
+def _walk(below: dict[int | None, list[Mapping[str, Any]]]) -> Iterator[Listed]:
+    """Depth first, with a stack of its own: trees may be deeper than Python recurses."""
+    stack = [(row, 0) for row in reversed(below.get(None, []))]
+    while stack:
+        row, depth = stack.pop()
+        yield Listed(_account(row), depth, row["balance_micros"], row["revenue_micros"])
+        stack += [(child, depth + 1) for child in reversed(below.get(row["key"], []))]
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    return Account(**{name: row[name] for name in Account.__slots__})

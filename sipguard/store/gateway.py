@@ -1,0 +1,131 @@
+"""Mapping gateways (ingress), routing gateways (egress) and the routes of the latter."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, Table, Text, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sipguard.model.gateway import MappingGateway, NumberPlan, Route, RouteMode, RoutingGateway
+from sipguard.store.ledger import ledger_account
+from sipguard.store.metadata import metadata
+
+routing_gateway = Table(
+    "routing_gateway",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("capacity", Integer),
+    Column("cps_limit", Integer),
+    Column("locked", Boolean, nullable=False),
+    Column("cost_table_key", ForeignKey("rate_table.key")),
+    Column("vendor_credit_micros", Integer),
+    Column("strip_digits", Integer, nullable=False),
+    Column("add_prefix", Text, nullable=False),
+    Column("answer_timeout_ms", Integer, nullable=False),
+    Column("ring_timeout_ms", Integer, nullable=False),
+    Column("failover_codes", JSON, nullable=False),
+)
+
+route = Table(
+    "route",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("gateway_key", ForeignKey("routing_gateway.key"), nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("weight", Integer, nullable=False),
+)
+
+mapping_gateway = Table(
+    "mapping_gateway",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("account_key", ForeignKey("account.key"), nullable=False),
+    Column("capacity", Integer),
+    Column("cps_limit", Integer),
+    Column("locked", Boolean, nullable=False),
+    Column("country_code", Text),
+    Column("national_prefix", Text),
+    Column("international_prefixes", JSON, nullable=False),
+    Column("all_routing_gateways", Boolean, nullable=False),
+)
+
+mapping_gateway_source = Table(
+    "mapping_gateway_source",
+    metadata,
+    Column("network", Text, primary_key=True),
+    Column("gateway_key", ForeignKey("mapping_gateway.key"), nullable=False),
+)
+
+# Rows count only where mapping_gateway.all_routing_gateways is 0: no rows then means none allowed.
+mapping_gateway_route = Table(
+    "mapping_gateway_route",
+    metadata,
+    Column("gateway_key", ForeignKey("mapping_gateway.key"), primary_key=True),
+    Column("routing_gateway_key", ForeignKey("routing_gateway.key"), primary_key=True),
+)
+
+
+async def all_mapping_gateways(conn: AsyncConnection) -> list[MappingGateway]:
+    sources: dict[int, list[str]] = defaultdict(list)
+    for row in await conn.execute(select(mapping_gateway_source)):
+        sources[row.gateway_key].append(row.network)
+    allowed: dict[int, set[int]] = defaultdict(set)
+    for row in await conn.execute(select(mapping_gateway_route)):
+        allowed[row.gateway_key].add(row.routing_gateway_key)
+    return [
+        MappingGateway(
+            key=row.key,
+            id=row.id,
+            account_key=row.account_key,
+            sources=tuple(sources[row.key]),
+            capacity=row.capacity,
+            cps_limit=row.cps_limit,
+            locked=row.locked,
+            number_plan=NumberPlan(row.country_code, row.national_prefix, tuple(row.international_prefixes)),
+            routing_gateway_keys=None if row.all_routing_gateways else frozenset(allowed[row.key]),
+        )
+        for row in await conn.execute(select(mapping_gateway))
+    ]
+
+
+async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
+    clearing = ledger_account.c.routing_gateway_key == routing_gateway.c.key
+    rows = await conn.execute(
+        select(routing_gateway, ledger_account.c.key.label("clearing_ledger")).join(ledger_account, clearing)
+    )
+    return [
+        RoutingGateway(
+            key=row.key,
+            id=row.id,
+            host=row.host,
+            port=row.port,
+            transport=row.transport,
+            capacity=row.capacity,
+            cps_limit=row.cps_limit,
+            locked=row.locked,
+            clearing_ledger=row.clearing_ledger,
+            cost_table_key=row.cost_table_key,
+            vendor_credit_micros=row.vendor_credit_micros,
+            strip_digits=row.strip_digits,
+            add_prefix=row.add_prefix,
+            answer_timeout_ms=row.answer_timeout_ms,
+            ring_timeout_ms=row.ring_timeout_ms,
+            failover_codes=frozenset(row.failover_codes),
+        )
+        for row in rows
+    ]
+
+
+async def all_routes(conn: AsyncConnection) -> list[Route]:
+    return [
+        Route(row.key, row.gateway_key, row.prefix, RouteMode(row.mode), row.priority, row.weight)
+        for row in await conn.execute(select(route))
+    ]

@@ -1,0 +1,265 @@
+"""Double entry: ledger accounts, the journal of entries and their postings, and the proof that it adds up.
+
+A balance is the sum of its postings and changes only together with them, by the same amount, in the same
+transaction. The proxy posts through writer.py, everybody else through `post`; both link one hash chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text, select, update
+from sqlalchemy import insert as insert_into
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sipguard.model.ledger import Entry, LedgerKind, Posting
+from sipguard.model.money import Micros
+from sipguard.store import feed, journal
+from sipguard.store.database import StoreError
+from sipguard.store.metadata import insert_row, metadata
+
+ledger_account = Table(
+    "ledger_account",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("account_key", ForeignKey("account.key")),
+    Column("routing_gateway_key", ForeignKey("routing_gateway.key")),
+    Column("currency", Text, nullable=False),
+    Column("balance_micros", Integer, nullable=False),
+)
+
+journal_entry = Table(
+    "journal_entry",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("idempotency_key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("memo", Text, nullable=False),
+    Column("previous_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+posting = Table(
+    "posting",
+    metadata,
+    Column("entry", ForeignKey("journal_entry.key"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("ledger", ForeignKey("ledger_account.key"), nullable=False),
+    Column("amount_micros", Integer, nullable=False),
+)
+
+
+class KeyConflictError(StoreError):
+    """An entry with this idempotency key exists, and says something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A ledger account whose stored balance is not the sum of its postings."""
+
+    ledger: int
+    stored_micros: Micros
+    summed_micros: Micros
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What a replay of the whole journal found."""
+
+    entries: int = 0
+    postings: int = 0
+    residual_micros: dict[str, Micros] = field(default_factory=dict)
+    """Sum of all postings by currency: 0, or money was made or lost."""
+    unbalanced: list[int] = field(default_factory=list)
+    """Keys of the entries whose postings do not sum to zero in every currency."""
+    drifts: list[Drift] = field(default_factory=list)
+    broken_link: int | None = None
+    """Key of the first entry that is missing, altered, or not linked to the one before it."""
+    unreadable: str | None = None
+    """Why the replay could not be finished: the file is damaged."""
+
+    @property
+    def ok(self) -> bool:
+        return not (
+            self.unbalanced
+            or self.drifts
+            or self.broken_link is not None
+            or self.unreadable is not None
+            or any(self.residual_micros.values())
+        )
+
+
+async def insert(
+    conn: AsyncConnection,
+    kind: LedgerKind,
+    currency: str,
+    *,
+    account_key: int | None = None,
+    routing_gateway_key: int | None = None,
+) -> int:
+    """Open an empty ledger account, of the house where it names no owner; its key."""
+    return await insert_row(
+        conn,
+        ledger_account,
+        kind=kind.value,
+        currency=currency,
+        account_key=account_key,
+        routing_gateway_key=routing_gateway_key,
+        balance_micros=0,
+    )
+
+
+async def of_house(conn: AsyncConnection, kind: LedgerKind) -> int:
+    """The ledger account of that kind that the house itself holds. Raises StoreError where there is none."""
+    house = ledger_account.c.account_key.is_(None) & ledger_account.c.routing_gateway_key.is_(None)
+    found = await conn.execute(select(ledger_account.c.key).where(house, ledger_account.c.kind == kind.value))
+    keys: Sequence[int] = found.scalars().all()
+    if len(keys) != 1:
+        raise StoreError(f"the house has {len(keys)} {kind} ledger accounts, not 1: load a data set first")
+    return keys[0]
+
+
+async def balances(conn: AsyncConnection) -> dict[int, Micros]:
+    """Balance of every ledger account."""
+    query = select(ledger_account.c.key, ledger_account.c.balance_micros)
+    return dict((await conn.execute(query)).all())
+
+
+async def post(conn: AsyncConnection, entry: Entry, origin: str) -> bool:
+    """Write an entry; False where it was written before: then nothing changes.
+
+    `conn` holds the write lock (Database.writing). `origin` says who posts ("web", "dataset"). The change
+    feed gets a row, so that the proxy follows. Raises ValueError where the postings do not sum to zero in
+    every currency or name no ledger account, KeyConflictError where the key was used for something else.
+    """
+    currencies = await _currencies(conn, {posted.ledger for posted in entry.postings})
+    journal.check(entry, currencies)
+    before = await _entry(conn, entry.key)
+    if before is not None:
+        if before != entry:
+            raise KeyConflictError(f"entry {entry.key}: this key was used before, with other content")
+        return False
+
+    newest = select(journal_entry.c.key, journal_entry.c.hash).order_by(journal_entry.c.key.desc()).limit(1)
+    last_key, previous = (await conn.execute(newest)).one_or_none() or (0, journal.GENESIS)
+    key = last_key + 1
+    pairs = [(posted.ledger, posted.amount_micros) for posted in entry.postings]
+    await conn.execute(
+        insert_into(journal_entry).values(
+            key=key,
+            idempotency_key=entry.key,
+            kind=entry.kind,
+            at_ms=entry.at_ms,
+            origin=origin,
+            memo=entry.memo,
+            previous_hash=previous,
+            hash=journal.link(previous, key, entry.key, entry.kind, entry.at_ms, origin, entry.memo, pairs),
+        )
+    )
+    for position, (ledger, micros) in enumerate(pairs):
+        values = {"entry": key, "position": position, "ledger": ledger, "amount_micros": micros}
+        await conn.execute(insert_into(posting).values(values))
+        await conn.execute(
+            update(ledger_account)
+            .where(ledger_account.c.key == ledger)
+            .values(balance_micros=ledger_account.c.balance_micros + micros)
+        )
+    await feed.record(conn, "ledger", "post", entry.key)
+    return True
+
+
+async def entry(conn: AsyncConnection, key: str) -> Entry | None:
+    """The entry with that idempotency key."""
+    return await _entry(conn, key)
+
+
+async def verify(conn: AsyncConnection) -> VerifyReport:
+    """Replay the whole journal and compare. `conn` is in a read transaction; memory does not grow with it."""
+    report = VerifyReport()
+    try:
+        await _replay(conn, report)
+    except DatabaseError as error:
+        report.unreadable = str(error.orig)
+    return report
+
+
+async def _entry(conn: AsyncConnection, key: str) -> Entry | None:
+    head = (
+        await conn.execute(select(journal_entry).where(journal_entry.c.idempotency_key == key))
+    ).one_or_none()
+    if head is None:
+        return None
+    rows = await conn.execute(
+        select(posting.c.ledger, posting.c.amount_micros)
+        .where(posting.c.entry == head.key)
+        .order_by(posting.c.position)
+    )
+    return Entry(key, head.kind, head.at_ms, tuple(Posting(*row) for row in rows), head.memo)
+
+
+async def _currencies(conn: AsyncConnection, ledgers: set[int]) -> dict[int, str]:
+    query = select(ledger_account.c.key, ledger_account.c.currency).where(ledger_account.c.key.in_(ledgers))
+    return dict((await conn.execute(query)).all())
+
+
+async def _replay(conn: AsyncConnection, report: VerifyReport) -> None:
+    stored = (await conn.execute(select(ledger_account))).all()
+    currencies = {row.key: row.currency for row in stored}
+    sums = dict.fromkeys(currencies, 0)
+    report.residual_micros = dict.fromkeys(sorted(set(currencies.values())), 0)
+
+    expected_key, previous = 1, journal.GENESIS
+    async for head, pairs in _entries(conn):
+        report.entries += 1
+        report.postings += len(pairs)
+        residual: dict[str, Micros] = {}
+        for ledger, micros in pairs:
+            sums[ledger] += micros
+            currency = currencies[ledger]
+            residual[currency] = residual.get(currency, 0) + micros
+        for currency, micros in residual.items():
+            report.residual_micros[currency] += micros
+        if any(residual.values()):
+            report.unbalanced.append(head.key)
+        if report.broken_link is None and not _links(head, pairs, expected_key, previous):
+            report.broken_link = expected_key
+        expected_key, previous = head.key + 1, head.hash
+
+    for row in stored:
+        if row.balance_micros != sums[row.key]:
+            report.drifts.append(Drift(row.key, row.balance_micros, sums[row.key]))
+
+
+def _links(head: Any, pairs: Sequence[tuple[int, Micros]], expected_key: int, previous: bytes) -> bool:
+    expected_hash = journal.link(
+        previous, head.key, head.idempotency_key, head.kind, head.at_ms, head.origin, head.memo, pairs
+    )
+    found = (head.key, head.previous_hash, head.hash)
+    return found == (expected_key, previous, expected_hash)
+
+
+async def _entries(conn: AsyncConnection) -> AsyncIterator[tuple[Any, list[tuple[int, Micros]]]]:
+    """Every entry in order, with its (ledger, amount) pairs, read as a stream."""
+    query = (
+        select(journal_entry, posting.c.ledger, posting.c.amount_micros)
+        .outerjoin(posting, posting.c.entry == journal_entry.c.key)
+        .order_by(journal_entry.c.key, posting.c.position)
+    )
+    head: Any = None
+    pairs: list[tuple[int, Micros]] = []
+    async with conn.stream(query, execution_options={"yield_per": 2_000}) as rows:
+        async for row in rows:
+            if head is None or row.key != head.key:
+                if head is not None:
+                    yield head, pairs
+                head, pairs = row, []
+            if row.ledger is not None:
+                pairs.append((row.ledger, row.amount_micros))
+    if head is not None:
+        yield head, pairs
