@@ -1,0 +1,1 @@
+//! Longest match over digit prefixes in many spaces.

@@ -1,0 +1,335 @@
+//! SIP, SIPS and tel URIs (RFC 3261 section 19.1, RFC 3966).
+//!
+//! Strict where two readers could disagree about user or host: one `@` at most, no empty parts, no host that
+//! looks like an address and is none, no known parameter twice.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::header::chars::{self, URI_PARAM, USER};
+
+/// Scheme of a URI, in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scheme {
+    /// `sip`
+    Sip,
+    /// `sips`
+    Sips,
+    /// `tel`
+    Tel,
+    /// Any other. Nothing but the scheme is looked at.
+    Other,
+}
+
+/// What is wrong with a URI.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UriError {
+    /// No scheme in front.
+    Scheme,
+    /// A byte that may stand nowhere in a URI.
+    Byte,
+    /// A `%` without two hexadecimal digits.
+    Escape,
+    /// User, password or number.
+    User,
+    /// Host name or IP address.
+    Host,
+    /// Port, 1 to 65535.
+    Port,
+    /// An empty parameter, a wrong byte in one, or a known one twice.
+    Parameter,
+    /// Header part with a wrong byte.
+    Headers,
+}
+
+/// The parts of a URI as they are written; escapes are left in place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Uri<'a> {
+    /// Which kind it is.
+    pub scheme: Scheme,
+    /// User part without the password; of a tel URI, the number. `;` parameters in it stay in it.
+    pub user: Option<&'a [u8]>,
+    /// Password.
+    pub password: Option<&'a [u8]>,
+    /// Host, IPv6 with its brackets; empty unless sip or sips.
+    pub host: &'a [u8],
+    /// Port, never 0.
+    pub port: Option<u16>,
+    /// Behind the first `;` and before `?`.
+    pub params: &'a [u8],
+    /// Behind `?`.
+    pub headers: &'a [u8],
+}
+
+/// Parameters that have a meaning of their own in the comparison and in routing; none may stand twice.
+const KNOWN: [&[u8]; 6] = [b"user", b"ttl", b"method", b"maddr", b"transport", b"lr"];
+
+/// Reads a URI.
+pub fn parse(text: &[u8]) -> Result<Uri<'_>, UriError> {
+    let (scheme, rest) = scheme(text).ok_or(UriError::Scheme)?;
+    let mut uri = Uri {
+        scheme,
+        user: None,
+        password: None,
+        host: b"",
+        port: None,
+        params: b"",
+        headers: b"",
+    };
+    match scheme {
+        Scheme::Sip | Scheme::Sips => parse_sip(rest, &mut uri)?,
+        Scheme::Tel => parse_tel(rest, &mut uri)?,
+        Scheme::Other
+            if rest
+                .iter()
+                .all(|&byte| chars::is(byte, chars::ADDRESS) && byte.is_ascii()) => {}
+        Scheme::Other => return Err(UriError::Byte),
+    }
+    Ok(uri)
+}
+
+fn parse_sip<'a>(rest: &'a [u8], uri: &mut Uri<'a>) -> Result<(), UriError> {
+    let mut behind = rest;
+    // User parts may hold `;`, `?` and `/` (section 25.1), everything behind the user no `@`: the first decides.
+    if let Some(at) = memchr::memchr(b'@', rest) {
+        let (userinfo, host) = (&rest[..at], &rest[at + 1..]);
+        if memchr::memchr(b'@', host).is_some() {
+            return Err(UriError::User);
+        }
+        let (user, password) = match split(userinfo, b':') {
+            (user, Some(password)) => (user, Some(password)),
+            (user, None) => (user, None),
+        };
+        if user.is_empty() {
+            return Err(UriError::User);
+        }
+        for part in [user, password.unwrap_or_default()] {
+            if !chars::all(part, USER) {
+                return Err(UriError::User);
+            }
+            check_escapes(part)?;
+        }
+        (uri.user, uri.password, behind) = (Some(user), password, host);
+    }
+    let (address, headers) = split(behind, b'?');
+    let (hostport, params) = split(address, b';');
+    let host_end = match hostport.first() {
+        Some(b'[') => memchr::memchr(b']', hostport).ok_or(UriError::Host)? + 1,
+        _ => memchr::memchr(b':', hostport).unwrap_or(hostport.len()),
+    };
+    uri.host = &hostport[..host_end];
+    if !is_host(uri.host) {
+        return Err(UriError::Host);
+    }
+    match &hostport[host_end..] {
+        [] => {}
+        [b':', digits @ ..] => uri.port = Some(port(digits).ok_or(UriError::Port)?),
+        _ => return Err(UriError::Host),
+    }
+    if let Some(params) = params {
+        check_params(params)?;
+        uri.params = params;
+    }
+    if let Some(headers) = headers {
+        if headers.is_empty()
+            || !headers
+                .iter()
+                .all(|&byte| chars::is(byte, URI_PARAM) || matches!(byte, b'?' | b'&' | b';'))
+        {
+            return Err(UriError::Headers);
+        }
+        check_escapes(headers)?;
+        uri.headers = headers;
+    }
+    Ok(())
+}
+
+fn parse_tel<'a>(rest: &'a [u8], uri: &mut Uri<'a>) -> Result<(), UriError> {
+    let (number, params) = split(rest, b';');
+    let digits = number.strip_prefix(b"+").unwrap_or(number);
+    let is_dialable = |byte: &u8| {
+        byte.is_ascii_hexdigit() || matches!(byte, b'*' | b'#' | b'-' | b'.' | b'(' | b')')
+    };
+    if !digits
+        .iter()
+        .any(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'*' | b'#'))
+        || !digits.iter().all(is_dialable)
+    {
+        return Err(UriError::User);
+    }
+    uri.user = Some(number);
+    if let Some(params) = params {
+        check_params(params)?;
+        uri.params = params;
+    }
+    Ok(())
+}
+
+/// `before`, and what stands behind the first `byte` if there is one.
+fn split(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(byte, text) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
+fn check_escapes(text: &[u8]) -> Result<(), UriError> {
+    for at in memchr::memchr_iter(b'%', text) {
+        match text.get(at + 1..at + 3) {
+            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {}
+            _ => return Err(UriError::Escape),
+        }
+    }
+    Ok(())
+}
+
+fn check_params(params: &[u8]) -> Result<(), UriError> {
+    let mut seen = 0u8;
+    for (name, value) in pairs(params) {
+        if name.is_empty() || value.is_some_and(<[u8]>::is_empty) {
+            return Err(UriError::Parameter);
+        }
+        if !chars::all(name, URI_PARAM) || !chars::all(value.unwrap_or_default(), URI_PARAM) {
+            return Err(UriError::Parameter);
+        }
+        if let Some(known) = KNOWN.iter().position(|known| same(name, known, true)) {
+            if seen & 1 << known != 0 {
+                return Err(UriError::Parameter);
+            }
+            seen |= 1 << known;
+        }
+    }
+    check_escapes(params)
+}
+
+/// `name[=value]`, separated by `;`.
+fn pairs(params: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    params
+        .split(|&byte| byte == b';')
+        .map(|pair| split(pair, b'='))
+}
+
+/// Scheme, and the text behind its colon; None where there is no scheme.
+pub(crate) fn scheme(text: &[u8]) -> Option<(Scheme, &[u8])> {
+    let colon = text
+        .iter()
+        .position(|&byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')))?;
+    let (name, rest) = (&text[..colon], text.get(colon..)?.strip_prefix(b":")?);
+    if !name.first()?.is_ascii_alphabetic() || rest.is_empty() {
+        return None;
+    }
+    let scheme = match name.len() {
+        3 if name.eq_ignore_ascii_case(b"sip") => Scheme::Sip,
+        4 if name.eq_ignore_ascii_case(b"sips") => Scheme::Sips,
+        3 if name.eq_ignore_ascii_case(b"tel") => Scheme::Tel,
+        _ => Scheme::Other,
+    };
+    Some((scheme, rest))
+}
+
+/// A port in decimal, 1 to 65535.
+pub(crate) fn port(digits: &[u8]) -> Option<u16> {
+    let port = chars::decimal(digits)?;
+    u16::try_from(port).ok().filter(|&port| port != 0)
+}
+
+/// Whether the text is a host name, an IPv4 address or an IPv6 reference.
+///
+/// A name whose last label starts with a digit must be a dotted quad (`toplabel`, section 25.1): `127.1`, `0x7f.1`
+/// or `2130706433` would be an address to a resolver that reads the old forms, and a name to us.
+pub(crate) fn is_host(host: &[u8]) -> bool {
+    if let [b'[', inner @ .., b']'] = host {
+        return ip_of(inner).is_some_and(|ip| ip.is_ipv6());
+    }
+    if host.is_empty() || host.len() > 253 || !chars::all(host, chars::HOST) {
+        return false;
+    }
+    let name = host.strip_suffix(b".").unwrap_or(host);
+    let last = name.rsplit(|&byte| byte == b'.').next().unwrap_or_default();
+    if last.first().is_some_and(u8::is_ascii_digit) {
+        return ip_of(host).is_some();
+    }
+    name.split(|&byte| byte == b'.')
+        .all(|label| !label.is_empty() && !label.starts_with(b"-"))
+}
+
+fn ip_of(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    if text.contains(':') {
+        text.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+    } else {
+        text.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+    }
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    (byte as char).to_digit(16).map(|digit| digit as u8)
+}
+
+/// Characters of a part, each with whether it was escaped. A broken escape is given as it stands.
+fn unescaped(text: &[u8]) -> impl Iterator<Item = (u8, bool)> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let byte = *text.get(at)?;
+        at += 1;
+        if byte == b'%' {
+            if let (Some(high), Some(low)) = (
+                text.get(at).copied().and_then(hex),
+                text.get(at + 1).copied().and_then(hex),
+            ) {
+                at += 2;
+                return Some((high << 4 | low, true));
+            }
+        }
+        Some((byte, false))
+    })
+}
+
+/// Equality of section 19.1.4: an escaped character equals itself, unless it is reserved.
+fn same(a: &[u8], b: &[u8], ignore_case: bool) -> bool {
+    let key = |(byte, escaped): (u8, bool)| {
+        let folded = if ignore_case {
+            byte.to_ascii_lowercase()
+        } else {
+            byte
+        };
+        (
+            folded,
+            escaped
+                && matches!(
+                    byte,
+                    b';' | b'/' | b'?' | b':' | b'@' | b'&' | b'=' | b'+' | b'$' | b','
+                ),
+        )
+    };
+    unescaped(a).map(key).eq(unescaped(b).map(key))
+}
+
+/// Replaces every escape by its character, once (section 19.1.2), and appends the result to `out`.
+pub fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), UriError> {
+    check_escapes(text)?;
+    out.extend(unescaped(text).map(|(byte, _)| byte));
+    Ok(())
+}
+
+impl<'a> Uri<'a> {
+    /// The parameter of that name in any case, escapes in its name resolved: None where it is not there,
+    /// `Some(None)` where it has no value. The value is as written.
+    pub fn param(&self, name: &[u8]) -> Option<Option<&'a [u8]>> {
+        pairs(self.params)
+            .find(|(found, _)| same(found, name, true))
+            .map(|(_, value)| value)
+    }
+
+    /// Whether it has the `lr` parameter (section 16.12.1.1).
+    pub fn is_loose_router(&self) -> bool {
+        self.param(b"lr").is_some()
+    }
+
+    /// The host, where it is an IP address.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self.host {
+            [b'[', inner @ .., b']'] => ip_of(inner),
+            host => ip_of(host),
+        }
+    }
+}
