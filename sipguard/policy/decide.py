@@ -1,0 +1,98 @@
+"""The decision: the order of the checks of design section 6, on one screen.
+
+Each check lives in the module of its noun, and the first that fails is the answer. A decision changes
+nothing: whoever acts on a permit takes, in the same step and with nothing awaited between,
+`Funds.hold(call, credit.holds(permit, candidate))`, `Pace.take(permit, ...)` and `Pace.take_route(...)`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sipguard.model.call import Attempt
+from sipguard.model.verdict import Permit, Reason, Refusal, Verdict
+from sipguard.policy import capacity, chain, credit, emergency, identity, number, rate
+from sipguard.policy.capacity import Counts
+from sipguard.policy.directory import Directory
+from sipguard.policy.funds import Funds
+from sipguard.policy.pace import Pace
+from sipguard.policy.refusal import named, shown
+
+
+class Moment(NamedTuple):
+    """One instant, on both clocks."""
+
+    unix_ms: int
+    """For validity dates."""
+    monotonic_ns: int
+    """For calls per second."""
+
+
+def decide(
+    attempt: Attempt, directory: Directory, funds: Funds, counts: Counts, pace: Pace, now: Moment
+) -> Verdict:
+    """Judge a call attempt. Never raises, whatever the attempt says, and takes nothing from anybody."""
+    settings = directory.settings
+    gateway = directory.sources.find(attempt.source_host)
+    if gateway is None:
+        return identity.stranger(attempt)
+    agents = directory.chain(gateway.account_key)
+    account = agents.accounts[0]
+
+    dialled = number.read(attempt.request_user)
+    calling = number.calling(attempt.from_user, gateway.number_plan)
+    if dialled is not None and dialled.digits in settings.emergency_numbers:
+        verdict = emergency.permit(dialled.digits, calling, agents, gateway, directory)
+        if isinstance(verdict, Refusal):
+            return named(verdict, gateway, account, dialled.digits, calling)
+        return verdict
+
+    no = identity.refusal(gateway) or chain.refusal(agents, now.unix_ms)
+    if no is not None:
+        return named(no, gateway, account, None, calling)
+    called = number.normalise(dialled, gateway.number_plan) if dialled is not None else None
+    if called is None:
+        return named(_bad_number(attempt), gateway, account, None, calling)
+    no = directory.sections.refusal(agents.rulings, called, calling)
+    if no is not None:
+        return named(no, gateway, account, called, calling)
+    levels = rate.levels(agents, directory.rates, called, settings.free_levels)
+    if isinstance(levels, Refusal):
+        return named(levels, gateway, account, called, calling)
+    no = capacity.refusal(agents, gateway, counts, pace, now.monotonic_ns) or credit.refusal(levels, funds)
+    if no is not None:
+        return named(no, gateway, account, called, calling)
+    candidates = directory.routes.candidates(
+        called,
+        attempt.sip_call_id,
+        gateway,
+        account.currency,
+        levels[-1].rate,
+        directory.rates,
+        funds,
+        counts,
+        pace,
+        now.monotonic_ns,
+    )
+    if isinstance(candidates, Refusal):
+        return named(candidates, gateway, account, called, calling)
+    return Permit(
+        gateway,
+        levels,
+        called,
+        calling,
+        candidates,
+        settings.slice_seconds,
+        agents.max_call_seconds,
+        directory.revision,
+    )
+
+
+def _bad_number(attempt: Attempt) -> Refusal:
+    return Refusal(
+        Reason.BAD_NUMBER,
+        level=None,
+        rule=None,
+        observed=shown(attempt.request_user),
+        required=f"a number in the trunk's number plan, at most {number.DIGITS_MAX} digits",
+    )

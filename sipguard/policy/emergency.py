@@ -1,0 +1,38 @@
+"""Emergency calls pass before everything: no lock, limit, section or balance stops them, and they are free.
+
+They need a source that is known, for an unknown one has no trunk to answer on and would make sipguard an
+open relay to the emergency services. The number is matched exactly, as received (112 is one, 1125 is not),
+and leaves as it was matched: no number plan and no vendor's rewrite touches it.
+"""
+
+from __future__ import annotations
+
+from sipguard.model.gateway import MappingGateway
+from sipguard.model.verdict import Candidate, Level, Permit, Reason, Refusal
+from sipguard.policy.chain import Chain
+from sipguard.policy.directory import Directory
+
+
+def permit(
+    called: str, calling: str, chain: Chain, gateway: MappingGateway, directory: Directory
+) -> Permit | Refusal:
+    """Permit the call to every emergency gateway in turn; refused only where the operator has named none."""
+    if not directory.emergency_gateways:
+        return Refusal(
+            Reason.NO_ROUTE,
+            level=None,
+            rule="settings.emergency_gateway_ids",
+            observed=f"no gateway for the emergency number {called}",
+            required="a routing gateway for emergency calls",
+        )
+    return Permit(
+        mapping_gateway=gateway,
+        levels=tuple(Level(account, None, 0, income) for account, _, income in chain.buyers),
+        called=called,
+        calling=calling,
+        candidates=tuple(Candidate(target, 0, None, 0, called) for target in directory.emergency_gateways),
+        slice_seconds=directory.settings.slice_seconds,
+        max_seconds=None,
+        revision=directory.revision,
+        emergency=True,
+    )
