@@ -43,6 +43,7 @@ class Books:
         self._levels = _grouped(self._rows["cdr_level"], "call")
         self._tries = _grouped(self._rows["cdr_try"], "call")
         self._postings = _grouped(self._rows["posting"], "entry")
+        self._by_call_id = _grouped(self._rows["cdr"], "sip_call_id", order="call")
         self._ledgers = {row["key"]: row for row in self._rows["ledger_account"]}
         self._accounts = {row["key"]: row for row in self._rows["account"]}
         self._account_ids = {row["id"]: row for row in self._rows["account"]}
@@ -55,10 +56,9 @@ class Books:
 
     def cdrs(self, sip_call_id: str | None = None) -> list[Row]:
         """Every call record, or those of one Call-ID, with its `levels` and `tries` in order."""
+        rows = self._rows["cdr"] if sip_call_id is None else self._by_call_id[sip_call_id]
         return [
-            {**row, "levels": self._levels[row["call"]], "tries": self._tries[row["call"]]}
-            for row in self._rows["cdr"]
-            if sip_call_id in (None, row["sip_call_id"])
+            {**row, "levels": self._levels[row["call"]], "tries": self._tries[row["call"]]} for row in rows
         ]
 
     def live(self) -> set[int]:
@@ -180,8 +180,8 @@ def _price(row: Row) -> Price:
     return Price(row["connect_fee_micros"], row["initial_seconds"], row["next_seconds"], row["rate_micros"])
 
 
-def _grouped(rows: list[Row], key: str) -> defaultdict[int, list[Row]]:
-    groups: defaultdict[int, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row["position"]):
+def _grouped(rows: list[Row], key: str, *, order: str = "position") -> defaultdict[Any, list[Row]]:
+    groups: defaultdict[Any, list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row[order]):
         groups[row[key]].append(row)
     return groups
