@@ -1,0 +1,51 @@
+"""The command line, one file per noun. What all commands share is in shell.py.
+
+Whatever takes long to import (SQLAlchemy, the engine, rich) is imported inside the command that needs it, so
+that every command starts as fast as it can.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import sipguard
+from sipguard.cli import account, cdr, configuration, daemon, database, ledger
+from sipguard.cli.shell import Commands, Shell, default_config_file
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    envvar="SIPGUARD_CONFIG",
+    help="Configuration file; else config/sipguard.toml, else /etc/sipguard/sipguard.toml.",
+)
+@click.version_option(sipguard.__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context, file: Path | None) -> None:
+    """Judge, forward, cut and charge SIP calls.
+
+    \b
+    Exit codes:
+      0  done
+      1  something was found that is wrong, or the daemon said no
+      2  the command or the configuration cannot be used as given
+      3  the daemon is not running, or the database is missing or unusable
+    """
+    context.obj = Shell(file or default_config_file())
+
+
+for command in (
+    daemon.run,
+    daemon.status,
+    database.init,
+    configuration.check_config,
+    account.account,
+    account.balance,
+    cdr.cdr,
+    ledger.ledger,
+):
+    main.add_command(command)

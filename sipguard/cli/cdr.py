@@ -1,0 +1,175 @@
+"""cdr list and cdr show: what became of every call attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from sipguard.cli import account as account_command
+from sipguard.cli.shell import Shell, UsageError, json_option, plain, show, show_json
+from sipguard.model.money import format_micros
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from sipguard.model.cdr import Cdr
+
+# Call ids are positive and as wide as SQLite's integers; longer digits are a Call-ID that a peer made up.
+_CALL_DIGITS_MAX = 18
+
+
+@click.group()
+def cdr() -> None:
+    """Call detail records: one for every attempt, refused ones too."""
+
+
+@cdr.command("list")
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first."
+)
+@click.option("--account", "account_id", metavar="ID", help="Only this account and everything below it.")
+@json_option
+@click.pass_obj
+def list_(shell: Shell, limit: int, account_id: str | None, as_json: bool) -> None:
+    """List call attempts, the newest first, with the charge of every level of the chain."""
+    from sipguard.store import cdr as store
+
+    async def query(conn: AsyncConnection) -> tuple[list[Cdr], int]:
+        if account_id is not None:
+            await account_command.require(conn, account_id)
+        found = await store.newest(conn, limit=limit, below=account_id)
+        return found, await store.count(conn, below=account_id)
+
+    records, total = shell.read(query)
+    if as_json:
+        show_json(records)
+        return
+    _show_table(records)
+    click.echo(f"{len(records)} of {total} records, the newest first")
+
+
+@cdr.command("show")
+@click.argument("call")
+@json_option
+@click.pass_obj
+def show_(shell: Shell, call: str, as_json: bool) -> None:
+    """Show everything about CALL: our own call id, or the Call-ID of its SIP messages."""
+    from sipguard.store import cdr as store
+
+    async def query(conn: AsyncConnection) -> list[Cdr]:
+        if call.isascii() and call.isdigit() and len(call) <= _CALL_DIGITS_MAX:
+            record = await store.by_call(conn, int(call))
+            if record is not None:
+                return [record]
+        return await store.by_sip_call_id(conn, call)
+
+    records = shell.read(query)
+    if not records:
+        raise UsageError(f"there is no record of call {call}")
+    if as_json:
+        show_json(records)
+        return
+    for record in records:
+        _show_record(record)
+
+
+def _show_table(records: Sequence[Cdr]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for title in ("Time", "Account", "Called", "Outcome"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("Status", justify="right")
+    table.add_column("Reason")
+    table.add_column("Duration", justify="right", no_wrap=True)
+    table.add_column("Charged at each level", no_wrap=True)
+    table.add_column("Call", justify="right", no_wrap=True)
+    for record in records:
+        table.add_row(
+            _time(record.invited_ms, "seconds"),
+            plain(record.account_id or "unknown"),
+            plain(record.called or record.called_received),
+            record.outcome.value,
+            str(record.status),
+            record.reason or "",
+            f"{record.duration_ms / 1000:.3f} s" if record.duration_ms else "",
+            Text("\n").join(
+                plain(f"{level.account_id} {format_micros(level.charge_micros)}") for level in record.levels
+            ),
+            str(record.call),
+        )
+    show(table)
+
+
+def _show_record(record: Cdr) -> None:
+    from rich import box
+    from rich.table import Table
+
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(record):
+        facts.add_row(name, plain(value))
+    show(facts)
+
+    if record.tries:
+        tries = Table("Gateway tried", "Number sent", "Status", "Cause", box=box.SIMPLE_HEAD)
+        for tried in record.tries:
+            tries.add_row(plain(tried.gateway_id), plain(tried.number), str(tried.status), tried.cause)
+        show(tries)
+    if record.levels:
+        levels = Table("Level", "Rate per minute", "Billed", "Charge", "Balance after", box=box.SIMPLE_HEAD)
+        for column in levels.columns[1:]:
+            column.justify = "right"
+        for level in record.levels:
+            levels.add_row(
+                plain(level.account_id),
+                format_micros(level.rate_micros),
+                f"{level.billed_seconds} s",
+                format_micros(level.charge_micros),
+                format_micros(level.balance_micros),
+            )
+        show(levels)
+    click.echo(f"The vendor charges {format_micros(record.cost_micros)}.\n")
+
+
+def _facts(record: Cdr) -> Iterator[tuple[str, str]]:
+    yield "call", f"{record.call}, Call-ID {record.sip_call_id}"
+    yield "from", f"{record.source}, gateway {record.mapping_gateway_id or 'unknown'}"
+    yield "user agent", record.user_agent or "-"
+    yield "account", record.account_id or "unknown"
+    yield "called", _number(record.called_received, record.called, record.called_sent)
+    yield "calling", _number(record.calling_received, record.calling, None)
+    yield "invited", _time(record.invited_ms, "milliseconds")
+    for name, at_ms in (("ringing", record.ringing_ms), ("answered", record.answered_ms)):
+        if at_ms is not None:
+            after = (at_ms - record.invited_ms) / 1000
+            yield name, f"{_time(at_ms, 'milliseconds')}, {after:.3f} s after the INVITE"
+    yield "ended", f"{_time(record.ended_ms, 'milliseconds')}, by {record.ended_by}"
+    yield "duration", f"{record.duration_ms / 1000:.3f} s"
+    cause = f", Q.850 cause {record.q850}" if record.q850 is not None else ""
+    yield "outcome", f"{record.outcome.value}, SIP status {record.status}{cause}"
+    if record.reason is not None:
+        yield "reason", record.reason
+    if record.refusal_level is not None or record.refusal_rule is not None:
+        yield "decided at", f"level {record.refusal_level or '-'}, rule {record.refusal_rule or '-'}"
+    if record.refusal_observed is not None or record.refusal_required is not None:
+        yield "compared", f"found {record.refusal_observed}, needed {record.refusal_required}"
+    yield "revision", str(record.revision)
+
+
+def _number(received: str, judged: str | None, sent: str | None) -> str:
+    text = f"{received} as received"
+    if judged is not None:
+        text += f", judged as {judged or 'anonymous'}"
+    if sent is not None:
+        text += f", sent as {sent}"
+    return text
+
+
+def _time(at_ms: int, precision: str) -> str:
+    """In this machine's time zone."""
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().isoformat(" ", precision)

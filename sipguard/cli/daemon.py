@@ -1,0 +1,50 @@
+"""run and status: the daemon itself, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import click
+
+from sipguard.cli.shell import Shell, UnavailableError, json_option, plain, show, show_json
+
+
+@click.command()
+@click.pass_context
+def run(context: click.Context) -> None:
+    """Run the daemon in the foreground until SIGTERM or SIGINT."""
+    shell: Shell = context.obj
+    config = shell.config
+    if not config.database.path.exists():
+        raise UnavailableError(f"{config.database.path}: there is no database; make one with: sipguard init")
+    from sipguard import daemon
+
+    context.exit(daemon.run(config))
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(shell: Shell, as_json: bool) -> None:
+    """Ask the running daemon how it is."""
+    answer = shell.ask("status")
+    if as_json:
+        show_json(answer)
+        return
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in _flat(answer):
+        table.add_row(plain(name), plain(value))
+    show(table)
+
+
+def _flat(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Nested values as dotted names, one line each."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        yield name, ", ".join(map(str, value)) or "none"
+    else:
+        yield name, "-" if value is None else str(value)

@@ -1,0 +1,159 @@
+"""What every command shares: the configuration, the database, the daemon, printing, and the exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
+
+import click
+
+from sipguard.config import Config, ConfigError, load
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+T = TypeVar("T")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+class CommandError(click.ClickException):
+    """Ends a command with one plain sentence on standard error."""
+
+    def show(self, file: IO[str] | None = None) -> None:
+        click.echo(f"sipguard: {self.format_message()}", file=file, err=True)
+
+
+class WrongError(CommandError):
+    """Something was looked for and found wrong, or the daemon said no."""
+
+    exit_code = 1
+
+
+class UsageError(CommandError):
+    """The command line or the configuration file cannot be used as given."""
+
+    exit_code = 2
+
+
+class UnavailableError(CommandError):
+    """The daemon is not running, or the database is missing or unusable."""
+
+    exit_code = 3
+
+
+class Commands(click.Group):
+    """The commands in the order in which they were added, which is that of their use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
+        return list(self.commands)
+
+
+class Shell:
+    """The configuration of one invocation and what it leads to. Every failure is a `CommandError`."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    @cached_property
+    def config(self) -> Config:
+        """Read when first needed, so that `--help` works without a file."""
+        try:
+            return load(self.file)
+        except ConfigError as error:
+            raise UsageError(str(error)) from None
+
+    def read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `query` in one read transaction of the database."""
+        import asyncio
+
+        from sipguard.store import database
+
+        path = self.config.database.path
+        if not path.exists():
+            raise UnavailableError(f"{path}: there is no database; make one with: sipguard init")
+
+        async def reading() -> T:
+            opened = database.open(path)
+            try:
+                async with opened.reading() as connection:
+                    return await query(connection)
+            finally:
+                await opened.close()
+
+        with store_failures(path):
+            return asyncio.run(reading())
+
+    def ask(self, command: str) -> object:
+        """Ask the running daemon."""
+        from sipguard.control import ControlError, NotRunningError, ask
+
+        try:
+            return ask(self.config.control.socket, command)
+        except NotRunningError as error:
+            raise UnavailableError(str(error)) from None
+        except ControlError as error:
+            raise WrongError(str(error)) from None
+
+    def held_micros(self) -> dict[int, int] | None:
+        """Money that live calls hold, by ledger account key; None where no daemon runs to know it."""
+        try:
+            held = self.ask("held")
+        except CommandError:
+            return None
+        if not isinstance(held, dict):
+            raise WrongError(f"the daemon's answer makes no sense: {held!r}")
+        return {int(ledger): int(micros) for ledger, micros in held.items()}
+
+
+@contextmanager
+def store_failures(path: Path) -> Iterator[None]:
+    """Say what is the matter with the database in plain words."""
+    from sqlalchemy.exc import DBAPIError
+
+    from sipguard.store.database import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        raise UnavailableError(str(error)) from None
+    except DBAPIError as error:
+        raise UnavailableError(f"{path}: {error.orig}") from None
+
+
+def default_config_file() -> Path:
+    """The file of the directory that we are in, else that of the machine."""
+    here = Path("config/sipguard.toml")
+    machine = Path("/etc/sipguard/sipguard.toml")
+    return machine if machine.exists() and not here.exists() else here
+
+
+def show(renderable: RenderableType) -> None:
+    """Print something made with rich: as wide as the terminal, as wide as it likes elsewhere."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        # A file or a pipe has no width; nothing may be cut off that a program looks for.
+        console = Console(highlight=False, width=max(80, console.measure(renderable).maximum))
+    console.print(renderable)
+
+
+def plain(text: str) -> Text:
+    """Text that somebody else wrote, a peer perhaps: neither markup nor escape codes work in it."""
+    from rich.text import Text
+
+    return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text))
+
+
+def show_json(value: object) -> None:
+    """Print JSON, indented for a person, one document."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
