@@ -1,0 +1,277 @@
+"""The records of the hot path, and how a batch of them becomes one transaction.
+
+All of it runs on one plain sqlite3 connection: SQL text compiled once from the tables, rows as tuples through
+executemany (docs/decisions/0002-group-commit-writer.md). Who calls it, when, and what follows a failure is
+the matter of writer.py.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql import ClauseElement
+
+from sipguard.model.cdr import Cdr
+from sipguard.model.ledger import Entry
+from sipguard.store import journal
+from sipguard.store.cdr import cdr, cdr_level, cdr_try
+from sipguard.store.ledger import journal_entry, ledger_account, posting
+from sipguard.store.live_call import live_call
+from sipguard.store.rejected_record import rejected_record
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """A 2xx came: from here on the call must survive a restart."""
+
+    call: int
+    answered_ms: int
+    dialog: bytes
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallUpdated:
+    """What the proxy keeps of a live call has changed; the newest counts."""
+
+    call: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallClosed:
+    """An attempt is over: its CDR, and its charge where it has one. The live call, if any, ends with it."""
+
+    cdr: Cdr
+    entry: Entry | None
+
+
+Record: TypeAlias = CallAnswered | CallUpdated | CallClosed
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch that was committed."""
+
+    duplicates: int = 0
+    """Records that were there already, with the same content: nothing was done."""
+    rejected: list[str] = field(default_factory=list)
+    """One error for each record that cannot be written; it is kept in rejected_record."""
+
+
+class BatchWriter:
+    """Writes batches on a connection in autocommit mode of its own; `origin` goes into the journal."""
+
+    def __init__(self, connection: sqlite3.Connection, origin: str) -> None:
+        self._connection = connection
+        self._origin = origin
+        self._currencies: dict[int, str] = {}
+
+    def write(self, records: Sequence[Record]) -> Outcome:
+        """Commit all records in their order; a record that can never be written is set aside.
+
+        Raises what the storage raises (locked, full, damaged); then nothing of the batch is written.
+        """
+        try:
+            return self._transaction(self._together, records)
+        except Exception as error:
+            if _is_storage_failure(error):
+                raise
+        # Some record is a duplicate or cannot be written. Which one is found by trying each by itself.
+        return self._transaction(self._one_by_one, records)
+
+    def _transaction(
+        self, write: Callable[[Sequence[Record]], Outcome], records: Sequence[Record]
+    ) -> Outcome:
+        execute = self._connection.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            outcome = write(records)
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        return outcome
+
+    def _together(self, records: Sequence[Record]) -> Outcome:
+        self._put(records)
+        return Outcome()
+
+    def _one_by_one(self, records: Sequence[Record]) -> Outcome:
+        execute = self._connection.execute
+        self._currencies = dict(execute(_CURRENCIES))  # a ledger account may be newer than our copy
+        outcome = Outcome()
+        for record in records:
+            execute("SAVEPOINT record")
+            try:
+                self._put((record,))
+            except Exception as error:
+                if _is_storage_failure(error):
+                    raise
+                execute("ROLLBACK TO record")
+                if self._is_there(record):
+                    outcome.duplicates += 1
+                else:
+                    outcome.rejected.append(self._reject(record, error))
+            execute("RELEASE record")
+        return outcome
+
+    def _put(self, records: Sequence[Record]) -> None:
+        """All checks and rows first, then the writes."""
+        answered = [
+            (r.call, r.answered_ms, None, r.dialog, r.state) for r in records if type(r) is CallAnswered
+        ]
+        updated = {r.call: r.state for r in records if type(r) is CallUpdated}
+        closed = [r for r in records if type(r) is CallClosed]
+        cdrs = [r.cdr for r in closed]
+        entries, postings, deltas = self._journal_rows([r.entry for r in closed if r.entry is not None])
+        ended = [(c.ended_ms, c.call) for c in cdrs if c.answered_ms is not None]
+
+        many = self._connection.executemany
+        many(_INSERT_LIVE_CALL, answered)
+        many(_UPDATE_LIVE_CALL, [(state, call) for call, state in updated.items()])
+        many(_INSERT_CDR, map(_cdr_row, cdrs))
+        many(_INSERT_CDR_LEVEL, _level_rows(cdrs))
+        many(_INSERT_CDR_TRY, _try_rows(cdrs))
+        many(_INSERT_JOURNAL_ENTRY, entries)
+        many(_INSERT_POSTING, postings)
+        many(_ADD_TO_BALANCE, [(micros, ledger) for ledger, micros in deltas.items()])
+        many(_END_LIVE_CALL, ended)
+
+    def _journal_rows(self, entries: Sequence[Entry]) -> tuple[list[Any], list[Any], dict[int, int]]:
+        """Rows of the journal, linked to its present end, and what they add to each balance."""
+        entry_rows: list[Any] = []
+        posting_rows: list[Any] = []
+        deltas: dict[int, int] = {}
+        if not entries:
+            return entry_rows, posting_rows, deltas
+        key, previous = self._connection.execute(_NEWEST_ENTRY).fetchone() or (0, journal.GENESIS)
+        origin = self._origin
+        for entry in entries:
+            journal.check(entry, self._currencies)
+            key += 1
+            pairs = [(posted.ledger, posted.amount_micros) for posted in entry.postings]
+            linked = journal.link(
+                previous, key, entry.key, entry.kind, entry.at_ms, origin, entry.memo, pairs
+            )
+            entry_rows.append((key, entry.key, entry.kind, entry.at_ms, origin, entry.memo, previous, linked))
+            for position, (ledger, micros) in enumerate(pairs):
+                posting_rows.append((key, position, ledger, micros))
+                deltas[ledger] = deltas.get(ledger, 0) + micros
+            previous = linked
+        return entry_rows, posting_rows, deltas
+
+    def _is_there(self, record: Record) -> bool:
+        """The store holds exactly this record. A record like it with other content is no duplicate."""
+
+        def rows(sql: str, *of: object) -> list[Any]:
+            return self._connection.execute(sql, of).fetchall()
+
+        try:
+            match record:
+                case CallAnswered(call, answered_ms, dialog):
+                    return rows(_LIVE_CALL, call) == [(answered_ms, dialog)]
+                case CallClosed(cdr=told, entry=entry):
+                    return (
+                        rows(_CDR, told.call) == [_cdr_row(told)]
+                        and rows(_CDR_LEVELS, told.call) == list(_level_rows([told]))
+                        and rows(_CDR_TRIES, told.call) == list(_try_rows([told]))
+                        and (
+                            entry is None
+                            or rows(_POSTINGS, entry.key)
+                            == [(p.ledger, p.amount_micros) for p in entry.postings]
+                        )
+                    )
+        except Exception as error:
+            if _is_storage_failure(error):
+                raise
+        return False
+
+    def _reject(self, record: Record, error: Exception) -> str:
+        """Keep what cannot be written for a human. ascii(): lone surrogates may be what is wrong with it."""
+        kind, text, content = type(record).__name__, ascii(f"{type(error).__name__}: {error}"), ascii(record)
+        now_ms = time.time_ns() // 1_000_000
+        self._connection.execute(_INSERT_REJECTED_RECORD, (now_ms, kind, text, content))
+        return f"{kind}: {text}"
+
+
+def _is_storage_failure(error: Exception) -> bool:
+    """It lies with the storage (locked, full, damaged, no memory) and not with the record."""
+    return isinstance(error, (sqlite3.OperationalError, sqlite3.InternalError, MemoryError)) or (
+        type(error) is sqlite3.DatabaseError  # "malformed", "not a database": no class of their own
+    )
+
+
+def _sql(statement: ClauseElement) -> str:
+    return str(statement.compile(dialect=sqlite.dialect(paramstyle="qmark")))
+
+
+def _insert(table: Table, *columns: str) -> str:
+    """INSERT of one row; all columns in the order of the table unless named."""
+    return _sql(insert(table).values(dict.fromkeys(columns or table.c.keys())))
+
+
+_CDR_COLUMNS = [column.name for column in cdr.c]
+_LEVEL_COLUMNS = [column.name for column in cdr_level.c]
+_TRY_COLUMNS = [column.name for column in cdr_try.c]
+
+# Tuples straight from the fields that bear the columns' names; the enum as its text.
+_cdr_row = attrgetter(*("outcome.value" if name == "outcome" else name for name in _CDR_COLUMNS))
+_level_values = attrgetter(*_LEVEL_COLUMNS[1:])
+_try_values = attrgetter(*_TRY_COLUMNS[2:])
+
+
+def _level_rows(cdrs: Iterable[Cdr]) -> Iterable[tuple[Any, ...]]:
+    return ((told.call, *_level_values(level)) for told in cdrs for level in told.levels)
+
+
+def _try_rows(cdrs: Iterable[Cdr]) -> Iterable[tuple[Any, ...]]:
+    return (
+        (told.call, position, *_try_values(tried))
+        for told in cdrs
+        for position, tried in enumerate(told.tries)
+    )
+
+
+_INSERT_CDR = _insert(cdr)
+_INSERT_CDR_LEVEL = _insert(cdr_level)
+_INSERT_CDR_TRY = _insert(cdr_try)
+_INSERT_JOURNAL_ENTRY = _insert(journal_entry)
+_INSERT_POSTING = _insert(posting)
+_INSERT_LIVE_CALL = _insert(live_call)
+_INSERT_REJECTED_RECORD = _insert(rejected_record, "at_ms", "kind", "error", "content")
+_UPDATE_LIVE_CALL = _sql(
+    update(live_call).values(state=bindparam("new")).where(live_call.c.call == bindparam("of"))
+)
+_END_LIVE_CALL = _sql(
+    update(live_call).values(ended_ms=bindparam("new")).where(live_call.c.call == bindparam("of"))
+)
+_ADD_TO_BALANCE = _sql(
+    update(ledger_account)
+    .values(balance_micros=ledger_account.c.balance_micros + bindparam("delta"))
+    .where(ledger_account.c.key == bindparam("of"))
+)
+_NEWEST_ENTRY = f"{_sql(select(journal_entry.c.key, journal_entry.c.hash))} ORDER BY key DESC LIMIT 1"
+_CURRENCIES = _sql(select(ledger_account.c.key, ledger_account.c.currency))
+_LIVE_CALL = _sql(
+    select(live_call.c.answered_ms, live_call.c.dialog).where(live_call.c.call == bindparam("of"))
+)
+_CDR = _sql(select(cdr).where(cdr.c.call == bindparam("of")))
+_CDR_LEVELS = _sql(
+    select(cdr_level).where(cdr_level.c.call == bindparam("of")).order_by(cdr_level.c.position)
+)
+_CDR_TRIES = _sql(select(cdr_try).where(cdr_try.c.call == bindparam("of")).order_by(cdr_try.c.position))
+_POSTINGS = _sql(
+    select(posting.c.ledger, posting.c.amount_micros)
+    .join(journal_entry)
+    .where(journal_entry.c.idempotency_key == bindparam("of"))
+    .order_by(posting.c.position)
+)
