@@ -262,8 +262,10 @@ impl Reader<'_> {
                 CSeq::parse(bytes, field.value).map(|cseq| self.index.cseq = cseq)
             }
             Name::CallId if first => self.read_call_id(field.value),
+            Name::MaxForwards if self.is_response() => Ok(()),
             Name::MaxForwards if first => self.read_max_forwards(field.value),
             Name::ContentLength if first => self.read_content_length(field.value),
+            Name::Route if self.is_response() => Ok(()),
             Name::Route | Name::RecordRoute => check_route(bytes, field.value),
             Name::From
             | Name::To
@@ -276,6 +278,10 @@ impl Reader<'_> {
         if let Err(what) = result {
             self.fault(400, what);
         }
+    }
+
+    fn is_response(&self) -> bool {
+        matches!(self.index.start, Start::Response { .. })
     }
 
     fn read_top_via(&mut self, value: Span) -> Result<(), &'static str> {

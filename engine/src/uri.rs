@@ -60,8 +60,11 @@ pub struct Uri<'a> {
     pub headers: &'a [u8],
 }
 
-/// Parameters that have a meaning of their own in the comparison and in routing; none may stand twice.
+/// Parameters that routing acts upon; none may stand twice.
 const KNOWN: [&[u8]; 6] = [b"user", b"ttl", b"method", b"maddr", b"transport", b"lr"];
+
+/// Those of them that two equivalent URIs either both have or both lack.
+const MUST_AGREE: &[&[u8]] = &[b"user", b"ttl", b"method", b"maddr", b"transport"];
 
 /// Reads a URI.
 pub fn parse(text: &[u8]) -> Result<Uri<'_>, UriError> {
@@ -234,8 +237,9 @@ pub(crate) fn port(digits: &[u8]) -> Option<u16> {
 
 /// Whether the text is a host name, an IPv4 address or an IPv6 reference.
 ///
-/// A name whose last label starts with a digit must be a dotted quad (`toplabel`, section 25.1): `127.1`, `0x7f.1`
-/// or `2130706433` would be an address to a resolver that reads the old forms, and a name to us.
+/// A name that ends in a number must be a dotted quad: `127.1`, `0x7f.1` and `2130706433` are addresses to a
+/// resolver that reads the old forms, and would be names to us. (The RFC's `toplabel` forbids every digit at the
+/// start of the last label; names such as `5c2f1a9d8b`, given by containers, are let through.)
 pub(crate) fn is_host(host: &[u8]) -> bool {
     if let [b'[', inner @ .., b']'] = host {
         return ip_of(inner).is_some_and(|ip| ip.is_ipv6());
@@ -245,11 +249,19 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
     }
     let name = host.strip_suffix(b".").unwrap_or(host);
     let last = name.rsplit(|&byte| byte == b'.').next().unwrap_or_default();
-    if last.first().is_some_and(u8::is_ascii_digit) {
+    if is_number(last) {
         return ip_of(host).is_some();
     }
     name.split(|&byte| byte == b'.')
         .all(|label| !label.is_empty() && !label.starts_with(b"-"))
+}
+
+fn is_number(label: &[u8]) -> bool {
+    let digits = match label {
+        [b'0', b'x' | b'X', digits @ ..] => return digits.iter().all(u8::is_ascii_hexdigit),
+        digits => digits,
+    };
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn ip_of(text: &[u8]) -> Option<IpAddr> {
@@ -332,4 +344,77 @@ impl<'a> Uri<'a> {
             host => ip_of(host),
         }
     }
+
+    /// Whether both name the same resource by the rules of section 19.1.4. A URI with more than
+    /// `MAX_COMPARED` parameters or headers, or of another scheme than sip, sips and tel, equals none.
+    pub fn is_equivalent(&self, other: &Uri<'_>) -> bool {
+        self.scheme == other.scheme
+            && self.scheme != Scheme::Other
+            && same_user(self.scheme, self.user, other.user)
+            && same_part(self.password, other.password)
+            && self.host.eq_ignore_ascii_case(other.host)
+            && self.port == other.port
+            && params_agree(self, other)
+            && params_agree(other, self)
+            && headers_agree(self.headers, other.headers)
+            && headers_agree(other.headers, self.headers)
+    }
+}
+
+/// The most parameters, and headers, that a comparison looks at, because it takes their square in time.
+const MAX_COMPARED: usize = 32;
+
+fn same_user(scheme: Scheme, a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
+    if scheme != Scheme::Tel {
+        return same_part(a, b);
+    }
+    // RFC 3966 section 4: visual separators do not count.
+    let digits = |number: &[u8]| {
+        let kept = |byte: &u8| !matches!(byte, b'-' | b'.' | b'(' | b')');
+        number
+            .to_ascii_lowercase()
+            .into_iter()
+            .filter(kept)
+            .collect::<Vec<_>>()
+    };
+    digits(a.unwrap_or_default()) == digits(b.unwrap_or_default())
+}
+
+fn same_part(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => same(a, b, false),
+        (a, b) => a == b,
+    }
+}
+
+/// Whether every parameter of `a` that must be, or is, in `b` has the same value there.
+fn params_agree(a: &Uri<'_>, b: &Uri<'_>) -> bool {
+    if a.params.is_empty() {
+        return true;
+    }
+    pairs(a.params).count() <= MAX_COMPARED
+        && pairs(a.params).all(|(name, value)| match b.param(name) {
+            Some(found) => match (value, found) {
+                (Some(value), Some(found)) => same(value, found, true),
+                (value, found) => value == found,
+            },
+            // The others are ignored where one side lacks them; not so in a tel URI (RFC 3966 section 4).
+            None => {
+                a.scheme != Scheme::Tel && !MUST_AGREE.iter().any(|known| same(name, known, true))
+            }
+        })
+}
+
+/// Headers are never ignored; their order is.
+fn headers_agree(a: &[u8], b: &[u8]) -> bool {
+    let fields = |headers: &'_ [u8]| headers.split(|&byte| byte == b'&').count();
+    fields(a) == fields(b)
+        && fields(a) <= MAX_COMPARED
+        && a.split(|&byte| byte == b'&').all(|field| {
+            let (name, value) = split(field, b'=');
+            b.split(|&byte| byte == b'&').any(|other| {
+                let (other_name, other_value) = split(other, b'=');
+                same(name, other_name, true) && same_part(value, other_value)
+            })
+        })
 }
