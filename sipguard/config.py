@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -26,6 +27,7 @@ SOCKET_PATH_BYTES = 107
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 )
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 
@@ -248,8 +250,9 @@ def _explained(error: msgspec.ValidationError, document: Mapping[str, object]) -
         unfit = error.__cause__
         return _joined(table, unfit.key), unfit.complaint
     expected = dict(keys())
-    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", text):
-        return _joined(table, unknown[1]), _unknown(unknown[1], table, expected)
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL):
+        name = unknown[1] if _BARE_KEY.fullmatch(unknown[1]) else _shown(unknown[1])
+        return _joined(table, name), _unknown(unknown[1], table, expected)
     if missing := re.fullmatch(r"Object missing required field `(.*)`", text):
         key = _joined(table, missing[1])
         return key, f"missing, expected {expected[_generic(key)]}"
@@ -260,11 +263,10 @@ def _unknown(name: str, table: str, expected: Mapping[str, str]) -> str:
     prefix = _joined(_generic(table), "")
     known = [key.removeprefix(prefix) for key in expected if key.startswith(prefix)]
     siblings = [key for key in known if "." not in key and "[" not in key]
+    if elsewhere := [key for key in expected if key.endswith(f".{name}")]:
+        return f"unknown key here, did you mean {elsewhere[0]}?"
     if near := difflib.get_close_matches(name, siblings, n=1):
         return f"unknown key, did you mean {near[0]}?"
-    elsewhere = [key for key in expected if key.endswith(f".{name}")]
-    if elsewhere:
-        return f"unknown key here, did you mean {elsewhere[0]}?"
     return f"unknown key, expected one of {', '.join(siblings)}"
 
 
@@ -294,7 +296,7 @@ def _shown(value: object) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return f'"{value[:60]}..."' if len(value) > 60 else f'"{value}"'
+            return json.dumps(value if len(value) <= 60 else f"{value[:60]}...", ensure_ascii=False)
         case dict():
             return "a table"
         case list():

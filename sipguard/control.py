@@ -48,18 +48,19 @@ class Server:
         self._report = report
         self._inode: int | None = None
         self._server: asyncio.Server | None = None
-        self._peers: set[asyncio.Task[None]] = set()
+        self._peers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def close(self) -> None:
         """Stop answering and remove the socket, unless another daemon has put its own in its place."""
         if self._server is None:
             return
         self._server.close()
-        peers = [peer for peer in self._peers if peer is not asyncio.current_task()]
-        for peer in peers:
-            peer.cancel()
-        await asyncio.gather(*peers, return_exceptions=True)
         self._server = None
+        for peer, writer in list(self._peers.items()):
+            if peer is not asyncio.current_task():
+                peer.cancel()
+                await asyncio.gather(peer, return_exceptions=True)
+                writer.close()
         try:
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
@@ -69,13 +70,17 @@ class Server:
     async def _open(self) -> None:
         listener = _listening(self._path)
         self._inode = self._path.stat().st_ino
-        self._server = await asyncio.start_unix_server(self._attend, sock=listener, limit=REQUEST_BYTES_MAX)
+        self._server = await asyncio.start_unix_server(self._welcome, sock=listener, limit=REQUEST_BYTES_MAX)
+
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # accepted while we were closing
+            writer.close()
+            return
+        peer = asyncio.create_task(self._attend(reader, writer))
+        self._peers[peer] = writer
+        peer.add_done_callback(self._peers.pop)
 
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._peers.add(task)
-            task.add_done_callback(self._peers.discard)
         try:
             while line := await reader.readline():
                 writer.write(await self._answer(line) + b"\n")
