@@ -1,8 +1,19 @@
 //! The SIP engine of sipguard: sans-IO, told the time, mutated once and then drained. It knows SIP and no money.
 
+pub mod arena;
+pub mod dialog;
+pub mod endpoint;
+pub mod event;
 pub mod header;
 pub mod message;
 pub mod parse;
 pub mod prefix;
 pub mod print;
+pub mod proxy;
+#[cfg(feature = "python")]
+mod python;
+pub mod timer;
+pub mod transaction;
+pub mod transport;
+pub mod udp;
 pub mod uri;

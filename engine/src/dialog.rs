@@ -1,0 +1,401 @@
+//! A call: what is kept of its dialogs, from the INVITE to the last BYE, and how it is saved and restored.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::arena::Id;
+use crate::message::Message;
+use crate::transaction::table::{Client, Server};
+use crate::transport::Flow;
+use crate::uri;
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Policy was asked and has not said; nothing has left.
+    Deciding,
+    /// A gateway was asked.
+    Proceeding,
+    /// A 2xx is held until it is recorded.
+    Answering,
+    /// Answered.
+    Live,
+    /// A BYE came, or was sent from here; kept for late requests of its dialog.
+    Ended,
+}
+
+/// One end of a dialog, as requests towards it need it (RFC 3261 12.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// Where requests to it go, worked out once from its route set, its Contact and where it sent from.
+    pub flow: Flow,
+    /// Its From or To header value, tag included.
+    pub identity: Box<[u8]>,
+    /// Its tag.
+    pub tag: Box<[u8]>,
+    /// Its remote target: the URI of its Contact.
+    pub target: Box<[u8]>,
+    /// Its route set as the value of one Route header; empty: none.
+    pub routes: Box<[u8]>,
+    /// Highest CSeq number that it has used in the dialog.
+    pub cseq: u32,
+}
+
+/// The answering end of one of the dialogs that a forked INVITE may have made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// The end itself.
+    pub party: Party,
+    /// A 2xx came from it.
+    pub confirmed: bool,
+    /// A BYE passed.
+    pub ended: bool,
+}
+
+/// A message that waits for `release`.
+pub enum Held {
+    /// A 2xx for the caller, our Via taken off.
+    Response {
+        /// 200 to 299.
+        status: u16,
+        /// As it will be sent.
+        bytes: Box<[u8]>,
+    },
+    /// A BYE, printed for the other side but for its branch.
+    Request {
+        /// Where its responses go.
+        server: Id<Server>,
+        /// The random part of the branch that it was printed with.
+        branch: u64,
+        /// As it will be sent.
+        bytes: Box<[u8]>,
+        /// Where it goes.
+        flow: Flow,
+    },
+}
+
+/// The best refusal so far (16.7 step 6).
+pub struct Best {
+    /// 300 to 699.
+    pub status: u16,
+    /// Our Via taken off; empty: no response came, one of ours stands for it.
+    pub bytes: Box<[u8]>,
+}
+
+/// A call and its dialogs.
+pub struct Call {
+    /// Our own id.
+    pub id: u64,
+    /// Another call with the same Call-ID; 0: none.
+    pub sibling: u64,
+    /// Unguessable key in our Record-Route.
+    pub token: u64,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The INVITE, until a final response was sent.
+    pub invite: Option<Arc<Message>>,
+    /// The INVITE's server transaction.
+    pub server: Option<Id<Server>>,
+    /// The INVITE's present client transaction.
+    pub client: Option<Id<Client>>,
+    /// The caller has cancelled.
+    pub cancelled: bool,
+    /// A provisional response other than 100 was passed on.
+    pub ringing: bool,
+    /// Known from the store, not from an INVITE of this run.
+    pub restored: bool,
+    /// Best refusal so far.
+    pub best: Option<Best>,
+    /// What waits for `release`, oldest first.
+    pub held: VecDeque<Held>,
+    /// Answers of further forks that came while the first one was held; they follow it.
+    pub forked: Vec<(u16, Box<[u8]>)>,
+    /// Call-ID.
+    pub call_id: Box<[u8]>,
+    /// Who called.
+    pub caller: Party,
+    /// Who answered; several where the INVITE was forked further down.
+    pub legs: Vec<Leg>,
+}
+
+impl Call {
+    /// The leg with this tag.
+    pub fn leg(&mut self, tag: &[u8]) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| *leg.party.tag == *tag)
+    }
+
+    /// Some answered leg has not ended.
+    pub fn is_up(&self) -> bool {
+        self.legs.iter().any(|leg| leg.confirmed && !leg.ended)
+    }
+}
+
+/// Where requests to a party go: its first route or its target, if that may be believed.
+///
+/// A caller's Contact is not believed beyond the address that it sent from: it is behind NAT as often
+/// as not, and a forged one would let it aim our requests at anybody (bypass D34). A gateway's Contact
+/// is followed to any unicast address, as RFC 3261 wants. Host names stay with the learned flow.
+pub fn reach(routes: &[u8], target: &[u8], learned: Flow, trusted: bool) -> Flow {
+    let next = crate::header::elements(routes)
+        .next()
+        .and_then(route_uri)
+        .unwrap_or(target);
+    let Ok(next) = uri::parse(next) else {
+        return learned;
+    };
+    let Some(ip) = next.ip() else { return learned };
+    let ip = SocketAddr::new(ip, next.port.unwrap_or(5060));
+    let peer = crate::transport::canonical(ip);
+    if peer.ip() == learned.peer.ip() || (trusted && routable(peer.ip())) {
+        Flow {
+            listener: learned.listener,
+            peer,
+        }
+    } else {
+        learned
+    }
+}
+
+/// The URI inside a route element.
+pub fn route_uri(element: &[u8]) -> Option<&[u8]> {
+    let start = memchr::memchr(b'<', element)? + 1;
+    let len = memchr::memchr(b'>', &element[start..])?;
+    Some(&element[start..start + len])
+}
+
+fn routable(ip: IpAddr) -> bool {
+    let local = match ip {
+        IpAddr::V4(v4) => v4.is_broadcast() || v4.is_link_local(),
+        IpAddr::V6(v6) => (v6.segments()[0] & 0xffc0) == 0xfe80,
+    };
+    !(local || ip.is_loopback() || ip.is_multicast() || ip.is_unspecified())
+}
+
+const VERSION: u8 = 1;
+
+/// Save what a restart needs to know the call again.
+pub fn save(call: &Call) -> Box<[u8]> {
+    let mut out = vec![VERSION];
+    out.extend_from_slice(&call.token.to_be_bytes());
+    write_bytes(&mut out, &call.call_id);
+    write_party(&mut out, &call.caller);
+    for leg in call.legs.iter().filter(|leg| leg.confirmed) {
+        write_party(&mut out, &leg.party);
+    }
+    out.into_boxed_slice()
+}
+
+/// Read a saved call back; None where the bytes are not of this version, or damaged.
+pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
+    let mut rest = bytes;
+    if take(&mut rest, 1)? != [VERSION] {
+        return None;
+    }
+    let token = u64::from_be_bytes(take(&mut rest, 8)?.try_into().ok()?);
+    let call_id = read_bytes(&mut rest)?;
+    let caller = read_party(&mut rest)?;
+    let mut legs = Vec::new();
+    while !rest.is_empty() {
+        legs.push(Leg {
+            party: read_party(&mut rest)?,
+            confirmed: true,
+            ended: false,
+        });
+    }
+    (!legs.is_empty()).then_some(Call {
+        id,
+        sibling: 0,
+        token,
+        phase: Phase::Live,
+        invite: None,
+        server: None,
+        client: None,
+        cancelled: false,
+        ringing: true,
+        restored: true,
+        best: None,
+        held: VecDeque::new(),
+        forked: Vec::new(),
+        call_id,
+        caller,
+        legs,
+    })
+}
+
+fn write_party(out: &mut Vec<u8>, party: &Party) {
+    out.extend_from_slice(&party.flow.listener.to_be_bytes());
+    out.extend_from_slice(&party.cseq.to_be_bytes());
+    write_bytes(out, party.flow.peer.to_string().as_bytes());
+    for field in [&party.identity, &party.tag, &party.target, &party.routes] {
+        write_bytes(out, field);
+    }
+}
+
+fn read_party(rest: &mut &[u8]) -> Option<Party> {
+    let listener = u16::from_be_bytes(take(rest, 2)?.try_into().ok()?);
+    let cseq = u32::from_be_bytes(take(rest, 4)?.try_into().ok()?);
+    let peer = std::str::from_utf8(&read_bytes(rest)?).ok()?.parse().ok()?;
+    Some(Party {
+        flow: Flow { listener, peer },
+        cseq,
+        identity: read_bytes(rest)?,
+        tag: read_bytes(rest)?,
+        target: read_bytes(rest)?,
+        routes: read_bytes(rest)?,
+    })
+}
+
+fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn read_bytes(rest: &mut &[u8]) -> Option<Box<[u8]>> {
+    let len = u32::from_be_bytes(take(rest, 4)?.try_into().ok()?);
+    Some(take(rest, len as usize)?.into())
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    if rest.len() < len {
+        return None;
+    }
+    let (head, tail) = rest.split_at(len);
+    *rest = tail;
+    Some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(peer: &str) -> Option<Flow> {
+        Some(Flow {
+            listener: 0,
+            peer: peer.parse().ok()?,
+        })
+    }
+
+    fn reached(routes: &str, target: &str, trusted: bool) -> Option<String> {
+        let learned = flow("192.0.2.1:5080")?;
+        Some(
+            reach(routes.as_bytes(), target.as_bytes(), learned, trusted)
+                .peer
+                .to_string(),
+        )
+    }
+
+    #[test]
+    fn d34_a_callers_contact_is_not_believed_beyond_its_own_address() {
+        for target in [
+            "sip:x@127.0.0.1:8080",
+            "sip:x@169.254.169.254",
+            "sip:x@255.255.255.255",
+            "sip:x@198.51.100.7",
+        ] {
+            assert_eq!(
+                reached("", target, false).as_deref(),
+                Some("192.0.2.1:5080"),
+                "{target}"
+            );
+        }
+        assert_eq!(
+            reached("", "sip:x@192.0.2.1:5090", false).as_deref(),
+            Some("192.0.2.1:5090")
+        );
+        assert_eq!(
+            reached("", "sip:x@pbx.example", true).as_deref(),
+            Some("192.0.2.1:5080")
+        );
+    }
+
+    #[test]
+    fn a_gateways_contact_is_followed_to_unicast_addresses_only() {
+        assert_eq!(
+            reached("", "sip:gw@198.51.100.7", true).as_deref(),
+            Some("198.51.100.7:5060")
+        );
+        assert_eq!(
+            reached(
+                "<sip:198.51.100.9;lr>, <sip:a;lr>",
+                "sip:x@198.51.100.7",
+                true
+            )
+            .as_deref(),
+            Some("198.51.100.9:5060")
+        );
+        for target in [
+            "sip:x@127.0.0.1:8080",
+            "sip:x@224.0.0.1",
+            "sip:x@0.0.0.0",
+            "sip:x@[fe80::1]",
+        ] {
+            assert_eq!(
+                reached("", target, true).as_deref(),
+                Some("192.0.2.1:5080"),
+                "{target}"
+            );
+        }
+    }
+
+    fn call() -> Option<Call> {
+        let party = |tag: &str| -> Option<Party> {
+            Some(Party {
+                flow: flow("[2001:db8::1]:5060")?,
+                identity: format!("<sip:a@b>;tag={tag}").into_bytes().into(),
+                tag: tag.as_bytes().into(),
+                target: b"sip:c@d".as_slice().into(),
+                routes: b"<sip:e;lr>".as_slice().into(),
+                cseq: 7,
+            })
+        };
+        let mut call = Call {
+            id: 9,
+            sibling: 0,
+            token: 0xfeed,
+            phase: Phase::Live,
+            invite: None,
+            server: None,
+            client: None,
+            cancelled: false,
+            ringing: false,
+            restored: false,
+            best: None,
+            held: VecDeque::new(),
+            forked: Vec::new(),
+            call_id: b"id@host".as_slice().into(),
+            caller: party("one")?,
+            legs: Vec::new(),
+        };
+        call.legs.push(Leg {
+            party: party("two")?,
+            confirmed: true,
+            ended: false,
+        });
+        call.legs.push(Leg {
+            party: party("early")?,
+            confirmed: false,
+            ended: false,
+        });
+        Some(call)
+    }
+
+    #[test]
+    fn a_saved_call_is_the_same_call_without_its_early_legs() {
+        let before = call().expect("a call");
+        let after = restore(9, &save(&before)).expect("restored");
+        assert_eq!(
+            (after.token, &after.call_id, &after.caller),
+            (before.token, &before.call_id, &before.caller)
+        );
+        assert_eq!(after.legs, before.legs[..1]);
+    }
+
+    #[test]
+    fn damaged_state_is_refused_and_never_panics() {
+        let saved = save(&call().expect("a call"));
+        for cut in 0..saved.len() {
+            assert!(restore(1, &saved[..cut]).is_none(), "{cut}");
+        }
+    }
+}

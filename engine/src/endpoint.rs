@@ -1,0 +1,479 @@
+//! The one door in and out. Sans-IO: it is told the time, the bytes and the randomness; it answers with
+//! datagrams in its outbox and with events. The steps are in proxy/, the states in transaction/.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::arena::Id;
+use crate::dialog::{Call, Phase};
+use crate::event::Event;
+use crate::header::Params;
+use crate::message::{Index, Message, Method, Span, Start};
+use crate::parse::{self, Kind};
+use crate::proxy::reply;
+use crate::timer::{Due, Nanos, Timer, Wheel, T1, T4, TRANSACTION};
+use crate::transaction::key::Keys;
+use crate::transaction::table::{
+    Cancel, Client, ClientMachine, Origin, Server, ServerMachine, Table,
+};
+use crate::transaction::{invite_client, invite_server, non_invite_client};
+use crate::transport::{Flow, Listener, Outbox};
+
+/// Counters since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Datagrams read.
+    pub received: u64,
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Messages that could not be read, answered or not.
+    pub malformed: u64,
+    /// Messages that belonged to nothing: stray responses, ACKs, keep-alives.
+    pub dropped: u64,
+}
+
+/// A message that is being looked at.
+#[derive(Clone, Copy)]
+pub struct Incoming<'a> {
+    /// As received.
+    pub bytes: &'a [u8],
+    /// What is where in it.
+    pub index: &'a Index,
+    /// Where it came from, and on which listener.
+    pub flow: Flow,
+}
+
+/// A stateful proxy.
+pub struct Endpoint {
+    pub(crate) now: Nanos,
+    pub(crate) keys: Keys,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) table: Table,
+    pub(crate) calls: HashMap<u64, Box<Call>>,
+    /// First call of each Call-ID; further ones hang on [`Call::sibling`].
+    pub(crate) by_call_id: HashMap<u64, u64>,
+    pub(crate) wheel: Wheel,
+    pub(crate) outbox: Outbox,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) next_call: u64,
+    /// Counters since the start.
+    pub counters: Counters,
+    index: Index,
+    fired: Vec<Due>,
+}
+
+/// Bits of a call id below the epoch.
+pub const SEQUENCE_BITS: u32 = 40;
+
+impl Endpoint {
+    /// `epoch`: no other run may have used it. `seed`: 32 random bytes. `now`: monotonic nanoseconds.
+    pub fn new(epoch: u64, seed: &[u8; 32], now: Nanos) -> Self {
+        Endpoint {
+            now,
+            keys: Keys::new(seed),
+            listeners: Vec::new(),
+            table: Table::default(),
+            calls: HashMap::new(),
+            by_call_id: HashMap::new(),
+            wheel: Wheel::new(now),
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            next_call: epoch << SEQUENCE_BITS | 1,
+            counters: Counters::default(),
+            index: Index::default(),
+            fired: Vec::new(),
+        }
+    }
+
+    /// A socket was opened; returns the index that flows name it by.
+    pub fn add_listener(&mut self, listener: Listener) -> u16 {
+        self.listeners.push(listener);
+        (self.listeners.len() - 1) as u16
+    }
+
+    /// A datagram came in.
+    pub fn receive(&mut self, now: Nanos, flow: Flow, bytes: &[u8]) {
+        self.now = self.now.max(now);
+        self.counters.received += 1;
+        let mut index = std::mem::take(&mut self.index);
+        let kind = parse::datagram(bytes, &mut index);
+        let message = Incoming {
+            bytes,
+            index: &index,
+            flow,
+        };
+        match kind {
+            Kind::Request => self.receive_request(message),
+            Kind::Response => self.receive_response(message),
+            Kind::KeepAlive => self.counters.dropped += 1,
+            Kind::Garbage => self.counters.malformed += 1,
+        }
+        self.index = index;
+    }
+
+    /// A datagram could not be delivered to `peer`; `bytes` is the beginning of it, as ICMP quotes it.
+    pub fn undeliverable(&mut self, now: Nanos, peer: SocketAddr, bytes: &[u8]) {
+        self.now = self.now.max(now);
+        self.transport_error(peer, bytes);
+    }
+
+    /// Run every timer that is due by `now`.
+    pub fn advance(&mut self, now: Nanos) {
+        self.now = self.now.max(now);
+        let mut fired = std::mem::take(&mut self.fired);
+        self.wheel.advance(self.now, &mut fired);
+        for due in fired.drain(..) {
+            self.fire(due);
+        }
+        self.fired = fired;
+    }
+
+    /// When [`Endpoint::advance`] wants to be called next; at once while events wait.
+    pub fn deadline(&self) -> Option<Nanos> {
+        if self.events.is_empty() {
+            self.wheel.deadline()
+        } else {
+            Some(self.now)
+        }
+    }
+
+    /// The next event for policy.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// What is to be sent.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// Transactions, calls, and calls that are up.
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        let live = self
+            .calls
+            .values()
+            .filter(|call| matches!(call.phase, Phase::Live | Phase::Answering))
+            .count();
+        (self.table.len(), self.calls.len(), live)
+    }
+
+    // ---- shared by the steps ----
+
+    pub(crate) fn sent_by(&self, listener: u16) -> &str {
+        self.listeners
+            .get(listener as usize)
+            .map_or("", |listener| &listener.sent_by)
+    }
+
+    pub(crate) fn arm(&mut self, after: Nanos, timer: Timer, owner: u64) {
+        self.wheel.arm(self.now + after, timer, owner);
+    }
+
+    /// Begin a server transaction for a request that policy or a peer has to answer.
+    pub(crate) fn open_server(
+        &mut self,
+        key: u128,
+        message: Incoming,
+        machine: ServerMachine,
+        call: u64,
+        request: Arc<Message>,
+    ) -> Id<Server> {
+        let (reply, via) = reply_path(message);
+        self.table.insert_server(Server {
+            key,
+            machine,
+            reply,
+            source: message.flow.peer,
+            via,
+            request: Some(request),
+            response: None,
+            call,
+            client: None,
+        })
+    }
+
+    /// Send a printed response through its server transaction, and arm what its new state needs.
+    pub(crate) fn respond(&mut self, id: Id<Server>, status: u16, bytes: Box<[u8]>) {
+        let now = self.now;
+        let Some(server) = self.table.servers.get_mut(id) else {
+            return;
+        };
+        let accepted = server.machine == ServerMachine::Invite(invite_server::State::Accepted);
+        if !server.send(status) {
+            return;
+        }
+        self.outbox.push(server.reply, &bytes);
+        let raw = id.raw();
+        if status < 200 {
+            server.response = Some(bytes);
+            return;
+        }
+        server.request = None;
+        match server.machine {
+            // RFC 6026 7.1: retransmissions of an accepted INVITE are absorbed; repeating the 2xx is the
+            // callee's business.
+            ServerMachine::Invite(invite_server::State::Accepted) => {
+                server.response = None;
+                if !accepted {
+                    self.wheel.arm(now + TRANSACTION, Timer::L, raw);
+                }
+            }
+            ServerMachine::Invite(_) => {
+                server.response = Some(bytes);
+                self.wheel.arm(now + T1, Timer::G, raw);
+                self.wheel.arm(now + TRANSACTION, Timer::H, raw);
+            }
+            ServerMachine::NonInvite(_) => {
+                server.response = Some(bytes);
+                self.wheel.arm(now + TRANSACTION, Timer::J, raw);
+            }
+        }
+    }
+
+    /// Answer a request from here through its server transaction.
+    pub(crate) fn answer(&mut self, id: Id<Server>, status: u16, phrase: &str, extra: &[u8]) {
+        let Some(server) = self.table.servers.get(id) else {
+            return;
+        };
+        let Some(request) = server.request.clone() else {
+            return;
+        };
+        let tag = (status != 100).then(|| self.keys.tag(server.key, server.source));
+        let mut out = Vec::with_capacity(512);
+        reply::print(
+            &mut out,
+            &request.bytes,
+            &request.index,
+            server.via.as_deref(),
+            status,
+            phrase,
+            tag,
+            extra,
+        );
+        self.respond(id, status, out.into_boxed_slice());
+    }
+
+    /// Answer a request without keeping any state: each retransmission is answered anew, the same way.
+    pub(crate) fn answer_stateless(
+        &mut self,
+        message: Incoming,
+        status: u16,
+        phrase: &str,
+        extra: &[u8],
+    ) {
+        let (flow, via) = reply_path(message);
+        let key = self
+            .keys
+            .server(message.bytes, message.index, message.index.method, b"");
+        let tag = self.keys.tag(key, message.flow.peer);
+        self.outbox.print(flow, |out| {
+            reply::print(
+                out,
+                message.bytes,
+                message.index,
+                via.as_deref(),
+                status,
+                phrase,
+                Some(tag),
+                extra,
+            );
+        });
+    }
+
+    /// Send a printed request and begin its client transaction.
+    pub(crate) fn send_request(
+        &mut self,
+        branch: u64,
+        flow: Flow,
+        bytes: Box<[u8]>,
+        invite: bool,
+        origin: Origin,
+        call: u64,
+        ring_timeout: Nanos,
+    ) -> Id<Client> {
+        self.outbox.push(flow, &bytes);
+        let machine = if invite {
+            ClientMachine::Invite(invite_client::State::new())
+        } else {
+            ClientMachine::NonInvite(non_invite_client::State::new())
+        };
+        let deadline_c = self.now + ring_timeout;
+        let id = self.table.insert_client(Client {
+            branch,
+            machine,
+            flow,
+            request: bytes,
+            origin,
+            call,
+            cancel: Cancel::No,
+            deadline_c,
+            ring_timeout,
+        });
+        if invite {
+            self.arm(T1, Timer::A, id.raw());
+            self.arm(TRANSACTION, Timer::B, id.raw());
+            self.arm(ring_timeout, Timer::C, id.raw());
+        } else {
+            self.arm(T1, Timer::E, id.raw());
+            self.arm(TRANSACTION, Timer::F, id.raw());
+        }
+        id
+    }
+
+    pub(crate) fn retransmit(&mut self, id: Id<Client>, timer: Timer, interval: Nanos) {
+        if let Some(client) = self.table.clients.get(id) {
+            self.outbox.push(client.flow, &client.request);
+            self.arm(interval, timer, id.raw());
+        }
+    }
+
+    pub(crate) fn linger(&mut self, id: Id<Client>, method_invite: bool) {
+        // D waits at least 32 s over UDP, K for T4.
+        let (timer, wait) = if method_invite {
+            (Timer::D, TRANSACTION)
+        } else {
+            (Timer::K, T4)
+        };
+        self.arm(wait, timer, id.raw());
+    }
+
+    // ---- calls by their Call-ID ----
+
+    pub(crate) fn insert_call(&mut self, mut call: Box<Call>) {
+        let key = self.keys.call_id(&call.call_id);
+        call.sibling = self.by_call_id.insert(key, call.id).unwrap_or(0);
+        self.calls.insert(call.id, call);
+    }
+
+    pub(crate) fn remove_call(&mut self, id: u64) {
+        let Some(call) = self.calls.remove(&id) else {
+            return;
+        };
+        let key = self.keys.call_id(&call.call_id);
+        let mut at = self.by_call_id.get(&key).copied().unwrap_or(0);
+        if at == id {
+            if call.sibling == 0 {
+                self.by_call_id.remove(&key);
+            } else {
+                self.by_call_id.insert(key, call.sibling);
+            }
+            return;
+        }
+        while let Some(other) = self.calls.get_mut(&at) {
+            if other.sibling == id {
+                other.sibling = call.sibling;
+                return;
+            }
+            at = other.sibling;
+        }
+    }
+
+    /// Call ids with this Call-ID, the newest first.
+    pub(crate) fn calls_with(&self, call_id: &[u8]) -> impl Iterator<Item = &Call> {
+        let mut at = self
+            .by_call_id
+            .get(&self.keys.call_id(call_id))
+            .copied()
+            .unwrap_or(0);
+        let call_id = call_id.to_vec();
+        std::iter::from_fn(move || {
+            let call = self.calls.get(&at)?;
+            at = call.sibling;
+            Some(call.as_ref())
+        })
+        .filter(move |call| *call.call_id == *call_id)
+    }
+
+    pub(crate) fn method_name<'a>(message: Incoming<'a>) -> &'a [u8] {
+        message.index.method_name().of(message.bytes)
+    }
+
+    pub(crate) fn server_key(&self, message: Incoming, method: Method) -> u128 {
+        self.keys.server(
+            message.bytes,
+            message.index,
+            method,
+            Self::method_name(message),
+        )
+    }
+}
+
+impl Index {
+    /// The request URI; empty for a response.
+    pub fn request_uri(&self) -> Span {
+        match self.start {
+            Start::Request { uri, .. } => uri,
+            Start::Response { .. } => Span::default(),
+        }
+    }
+
+    /// The method as written; empty for a response.
+    pub fn method_name(&self) -> Span {
+        match self.start {
+            Start::Request { method, .. } => method,
+            Start::Response { .. } => Span::default(),
+        }
+    }
+}
+
+/// Where the answer to a request goes (18.2.2, RFC 3581 section 4), and its top Via value as the answer
+/// carries it: None where it may stand as it came.
+fn reply_path(message: Incoming) -> (Flow, Option<Box<[u8]>>) {
+    let via = &message.index.via;
+    let bytes = message.bytes;
+    let peer = message.flow.peer;
+    let host = via.host.of(bytes);
+    let same = std::str::from_utf8(host)
+        .ok()
+        .and_then(|host| {
+            host.trim_matches(['[', ']'])
+                .parse::<std::net::IpAddr>()
+                .ok()
+        })
+        .is_some_and(|ip| ip == peer.ip());
+    let port = if via.rport.is_some() {
+        peer.port()
+    } else {
+        via.port.unwrap_or(5060)
+    };
+    let flow = Flow {
+        listener: message.flow.listener,
+        peer: SocketAddr::new(peer.ip(), port),
+    };
+    if same && via.rport.is_none() && via.received.is_empty() {
+        return (flow, None);
+    }
+    // What a peer wrote into received and rport itself is dropped: only what was seen counts.
+    let mut fixed = Vec::with_capacity(via.value.len() + 48);
+    let text = via.value.of(bytes);
+    let sent_by = memchr::memchr(b';', text).unwrap_or(text.len());
+    fixed.extend_from_slice(text[..sent_by].trim_ascii_end());
+    if sent_by < text.len() {
+        let params = Span {
+            start: via.value.start + sent_by as u32 + 1,
+            end: via.value.end,
+        };
+        for param in Params::new(bytes, params).flatten() {
+            let name = param.name.of(bytes);
+            if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
+                continue;
+            }
+            fixed.push(b';');
+            fixed.extend_from_slice(name);
+            if let Some(value) = param.value {
+                fixed.push(b'=');
+                fixed.extend_from_slice(value.of(bytes));
+            }
+        }
+    }
+    if via.rport.is_some() {
+        fixed.extend_from_slice(b";rport=");
+        crate::print::decimal(&mut fixed, u64::from(peer.port()));
+    }
+    fixed.extend_from_slice(b";received=");
+    fixed.extend_from_slice(peer.ip().to_string().as_bytes());
+    (flow, Some(fixed.into_boxed_slice()))
+}

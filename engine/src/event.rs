@@ -1,0 +1,80 @@
+//! All that leaves the engine towards policy. Fields are read from the kept message when asked for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::message::Message;
+
+/// Why a gateway did not take a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It said so.
+    Response,
+    /// It said nothing in time.
+    Timeout,
+    /// The request could not be delivered (RFC 3261 16.9).
+    Transport,
+}
+
+/// Which side of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The side that sent the INVITE.
+    Caller,
+    /// The side that answered it.
+    Callee,
+}
+
+/// One thing that policy has to know or decide.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A new INVITE outside any dialog.
+    Invite {
+        /// Our id of the call.
+        call: u64,
+        /// Where it came from.
+        source: SocketAddr,
+        /// As received.
+        message: Arc<Message>,
+    },
+    /// The first provisional response other than 100 was passed on.
+    Ringing {
+        /// The call.
+        call: u64,
+        /// 101 to 199.
+        status: u16,
+    },
+    /// The gateway that was asked did not take the call.
+    Failed {
+        /// The call.
+        call: u64,
+        /// 300 to 699.
+        status: u16,
+        /// Why.
+        cause: Cause,
+        /// The caller has cancelled.
+        cancelled: bool,
+        /// A provisional response other than 100 was passed on before.
+        ringing: bool,
+        /// Value of the Reason header (RFC 3326).
+        reason: Box<[u8]>,
+    },
+    /// A 2xx is held until `release`.
+    Answered {
+        /// The call.
+        call: u64,
+        /// 200 to 299.
+        status: u16,
+        /// Saved dialog state.
+        dialog: Box<[u8]>,
+    },
+    /// A BYE is held until `release`.
+    Ended {
+        /// The call.
+        call: u64,
+        /// Who sent it.
+        by: Side,
+        /// Value of the Reason header (RFC 3326).
+        reason: Box<[u8]>,
+    },
+}

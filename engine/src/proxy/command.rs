@@ -1,0 +1,277 @@
+//! What policy orders, once it has judged: forward, refuse, pass on the best refusal, let a held message go,
+//! hang up, know a call again.
+
+use std::net::SocketAddr;
+
+use crate::dialog::{self, Held, Phase};
+use crate::endpoint::Endpoint;
+use crate::event::{Cause, Event};
+use crate::proxy::forward::{self, Edits};
+use crate::proxy::originate::{self, Own};
+use crate::timer::{Nanos, Timer};
+use crate::transaction::table::Origin;
+use crate::transport::{Flow, DATAGRAM_MAX};
+
+/// A routing gateway as the engine needs it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where the INVITE goes.
+    pub peer: SocketAddr,
+    /// `host:port` for the request URI.
+    pub host: String,
+    /// The listener that it leaves from.
+    pub listener: u16,
+    /// No response at all within this time: the gateway has failed.
+    pub answer_timeout: Nanos,
+    /// Timer C.
+    pub ring_timeout: Nanos,
+}
+
+impl Endpoint {
+    /// Send the INVITE of a call to a gateway, with `user` as the only user part. False if the call is gone.
+    pub fn forward(&mut self, id: u64, target: &Target, user: &str) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return false;
+        };
+        let (Some(invite), Some(server), None) = (call.invite.clone(), call.server, call.client)
+        else {
+            return false;
+        };
+        if !matches!(call.phase, Phase::Deciding | Phase::Proceeding) {
+            return false;
+        }
+        let first = call.phase == Phase::Deciding;
+        let (cancelled, token) = (call.cancelled, call.token);
+        call.phase = Phase::Proceeding;
+        if first {
+            self.answer(server, 100, "Trying", b"");
+        }
+        if cancelled {
+            // The CANCEL came before the decision: nothing leaves.
+            self.branch_failed(id, 487, Cause::Response, Box::default(), Box::default());
+            return true;
+        }
+        let branch = self.keys.random();
+        let via = self
+            .table
+            .servers
+            .get(server)
+            .and_then(|server| server.via.clone());
+        let request_uri = format!("sip:{user}@{}", target.host);
+        let mut out = Vec::with_capacity(invite.bytes.len() + 256);
+        forward::print(
+            &mut out,
+            &invite.bytes,
+            &invite.index,
+            &Edits {
+                request_uri: request_uri.as_bytes(),
+                sent_by: self.sent_by(target.listener),
+                branch,
+                via: via.as_deref(),
+                record_route: Some(token),
+                routes: b"",
+            },
+        );
+        if out.len() > DATAGRAM_MAX {
+            self.branch_failed(id, 513, Cause::Transport, Box::default(), Box::default());
+            return true;
+        }
+        let flow = Flow {
+            listener: target.listener,
+            peer: target.peer,
+        };
+        let client = self.send_request(
+            branch,
+            flow,
+            out.into_boxed_slice(),
+            true,
+            Origin::Call,
+            id,
+            target.ring_timeout,
+        );
+        self.arm(target.answer_timeout, Timer::NoAnswer, client.raw());
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.client = Some(client);
+        }
+        true
+    }
+
+    /// Refuse a call that nothing was forwarded for. `extra`: whole header lines.
+    pub fn reject(&mut self, id: u64, status: u16, phrase: &str, extra: &[u8]) -> bool {
+        let Some(call) = self.calls.get(&id) else {
+            return false;
+        };
+        let Some(server) = call.server else {
+            return false;
+        };
+        if !matches!(call.phase, Phase::Deciding | Phase::Proceeding) || call.client.is_some() {
+            return false;
+        }
+        self.answer(server, status, phrase, extra);
+        self.remove_call(id);
+        true
+    }
+
+    /// Give up a call that was forwarded and not answered: CANCEL below, `status` above.
+    pub fn cancel(&mut self, id: u64, status: u16, phrase: &str, extra: &[u8]) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return false;
+        };
+        if !matches!(call.phase, Phase::Deciding | Phase::Proceeding) {
+            return false;
+        }
+        if let Some(client) = call.client.take() {
+            self.abandon(client);
+        }
+        self.reject(id, status, phrase, extra)
+    }
+
+    /// Pass the best refusal on (16.7 step 6); returns its status, 0 if the call is gone.
+    pub fn finish(&mut self, id: u64) -> u16 {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return 0;
+        };
+        let (Some(server), None) = (call.server, call.client) else {
+            return 0;
+        };
+        let cancelled = call.cancelled;
+        let best = call.best.take();
+        let status = match best {
+            _ if cancelled && best.as_ref().is_none_or(|best| best.bytes.is_empty()) => {
+                self.answer(server, 487, "Request Terminated", b"");
+                487
+            }
+            // A 503 of one gateway must not take us out of the caller's service (step 6, checklist O-06).
+            Some(best) if best.status == 503 => {
+                self.answer(server, 500, "Server Internal Error", b"");
+                500
+            }
+            Some(best) if !best.bytes.is_empty() => {
+                self.respond(server, best.status, best.bytes);
+                best.status
+            }
+            Some(best) if best.status == 513 => {
+                self.answer(server, 513, "Message Too Large", b"");
+                513
+            }
+            _ => {
+                self.answer(server, 408, "Request Timeout", b"");
+                408
+            }
+        };
+        self.remove_call(id);
+        status
+    }
+
+    /// Let the oldest held message of the call go.
+    pub fn release(&mut self, id: u64) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return false;
+        };
+        match call.held.pop_front() {
+            Some(Held::Response { status, bytes }) => {
+                if call.phase == Phase::Answering {
+                    call.phase = Phase::Live;
+                }
+                let forked = std::mem::take(&mut call.forked);
+                if let Some(server) = call.server {
+                    self.respond(server, status, bytes);
+                    for (status, bytes) in forked {
+                        self.respond(server, status, bytes);
+                    }
+                }
+                true
+            }
+            Some(Held::Request {
+                server,
+                branch,
+                bytes,
+                flow,
+            }) => {
+                self.relay(server, branch, bytes, flow, id, false);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// End an answered call from here: BYE to every end that is still up.
+    pub fn hangup(&mut self, id: u64, reason: &str) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return false;
+        };
+        if call.phase != Phase::Live && call.phase != Phase::Answering {
+            return false;
+        }
+        call.phase = Phase::Ended;
+        call.caller.cseq = next_cseq(call.caller.cseq, call.restored);
+        let caller = call.caller.clone();
+        let (call_id, restored) = (call.call_id.clone(), call.restored);
+        let mut ends = Vec::new();
+        for leg in call
+            .legs
+            .iter_mut()
+            .filter(|leg| leg.confirmed && !leg.ended)
+        {
+            leg.ended = true;
+            leg.party.cseq = next_cseq(leg.party.cseq, restored);
+            ends.push(leg.party.clone());
+        }
+        for callee in &ends {
+            for (from, to) in [(&caller, callee), (callee, &caller)] {
+                let branch = self.keys.random();
+                let mut out = Vec::with_capacity(512);
+                originate::print(
+                    &mut out,
+                    &Own {
+                        method: b"BYE",
+                        cseq: from.cseq,
+                        from: &from.identity,
+                        to,
+                        call_id: &call_id,
+                        sent_by: self.sent_by(to.flow.listener),
+                        branch,
+                        reason: reason.as_bytes(),
+                    },
+                );
+                self.send_request(
+                    branch,
+                    to.flow,
+                    out.into_boxed_slice(),
+                    false,
+                    Origin::Own,
+                    id,
+                    0,
+                );
+            }
+        }
+        self.arm(Self::LINGER, Timer::Linger, id);
+        true
+    }
+
+    /// Make an answered call known again after a restart. False where the bytes cannot be read.
+    pub fn restore(&mut self, id: u64, bytes: &[u8]) -> bool {
+        let Some(call) = dialog::restore(id, bytes) else {
+            return false;
+        };
+        if self.calls.contains_key(&id)
+            || call.caller.flow.listener as usize >= self.listeners.len()
+        {
+            return false;
+        }
+        self.insert_call(Box::new(call));
+        true
+    }
+
+    /// What waits in the event queue without having been asked for; for drivers that drain in batches.
+    pub fn drain_events(&mut self, into: &mut Vec<Event>) {
+        into.extend(self.events.drain(..));
+    }
+}
+
+/// The next CSeq number of an end that we speak for. After a restart the number saved at the answer may be
+/// behind what the end has used since; a gap is allowed (12.2.2), a step back is not.
+fn next_cseq(last: u32, restored: bool) -> u32 {
+    last.saturating_add(if restored { 1000 } else { 1 })
+        .min(0x7fff_ffff)
+}

@@ -1,0 +1,100 @@
+//! Request forwarding, RFC 3261 16.6: the message that came in is edited, not rebuilt. What is not named
+//! here leaves byte for byte as it came, in its order (16.6 step 1; checklist F-01, M-17).
+
+use crate::message::{Index, Name, Start};
+use crate::print;
+use crate::transaction::key::{write_branch, write_hex};
+
+/// The edits of one forwarding.
+pub struct Edits<'a> {
+    /// Step 2.
+    pub request_uri: &'a [u8],
+    /// Step 8: what we call ourselves.
+    pub sent_by: &'a str,
+    /// Step 8: random part of the branch.
+    pub branch: u64,
+    /// The top Via as it was received, with received and rport (18.2.1, RFC 3581); None: as it stands.
+    pub via: Option<&'a [u8]>,
+    /// Step 4: the key in our Record-Route; None: not dialog-forming.
+    pub record_route: Option<u64>,
+    /// Steps 6 and 7: value of the Route header that replaces all that came in; empty: none.
+    pub routes: &'a [u8],
+}
+
+/// Print the request as it leaves.
+pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
+    let Start::Request { method, .. } = index.start else {
+        return;
+    };
+    out.extend_from_slice(method.of(bytes));
+    out.push(b' ');
+    out.extend_from_slice(edits.request_uri);
+    out.extend_from_slice(b" SIP/2.0\r\n");
+    write_via(out, edits.sent_by, edits.branch);
+    if let Some(token) = edits.record_route {
+        write_record_route(out, edits.sent_by, token);
+    }
+    if !edits.routes.is_empty() {
+        print::header(out, b"Route", edits.routes);
+    }
+    let mut copied = index.start_line.end as usize;
+    let mut top_via = edits.via;
+    let mut keep_until = |out: &mut Vec<u8>, until: u32, next: u32| {
+        out.extend_from_slice(bytes.get(copied..until as usize).unwrap_or_default());
+        copied = next as usize;
+    };
+    for field in &index.fields {
+        match field.name {
+            Name::Via => {
+                if let Some(fixed) = top_via.take() {
+                    keep_until(out, field.line.start, field.line.end);
+                    out.extend_from_slice(b"Via: ");
+                    out.extend_from_slice(fixed);
+                    // Further values of the same line follow as they stand.
+                    out.extend_from_slice(
+                        bytes
+                            .get(index.via.value.end as usize..field.line.end as usize)
+                            .unwrap_or(b"\r\n"),
+                    );
+                }
+            }
+            Name::MaxForwards => {
+                keep_until(out, field.line.start, field.line.end);
+                out.extend_from_slice(b"Max-Forwards: ");
+                print::decimal(
+                    out,
+                    u64::from(index.max_forwards.unwrap_or(70).saturating_sub(1)),
+                );
+                out.extend_from_slice(b"\r\n");
+            }
+            Name::Route => keep_until(out, field.line.start, field.line.end),
+            _ => {}
+        }
+    }
+    keep_until(out, index.blank.start, index.blank.end);
+    if index.max_forwards.is_none() {
+        out.extend_from_slice(b"Max-Forwards: 70\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(index.body.of(bytes));
+}
+
+/// `Via: SIP/2.0/UDP host:port;branch=...`
+pub fn write_via(out: &mut Vec<u8>, sent_by: &str, branch: u64) {
+    out.extend_from_slice(b"Via: SIP/2.0/UDP ");
+    out.extend_from_slice(sent_by.as_bytes());
+    out.extend_from_slice(b";branch=");
+    write_branch(out, branch);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Name of the parameter that carries the key of a call in our Record-Route URI.
+pub const TOKEN: &[u8] = b"sg";
+
+fn write_record_route(out: &mut Vec<u8>, sent_by: &str, token: u64) {
+    out.extend_from_slice(b"Record-Route: <sip:");
+    out.extend_from_slice(sent_by.as_bytes());
+    out.extend_from_slice(b";lr;sg=");
+    write_hex(out, token);
+    out.extend_from_slice(b">\r\n");
+}

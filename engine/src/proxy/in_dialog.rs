@@ -1,0 +1,203 @@
+//! Requests inside a dialog. They go to the other end of a call that is known, along the route set that was
+//! learned when it was made: nothing that a request says about its way (request URI, Route) is followed, so
+//! no header can lead a judged call to another number or gateway (bypass D01).
+
+use crate::dialog::{Call, Held, Phase};
+use crate::endpoint::{Endpoint, Incoming};
+use crate::event::{Event, Side};
+use crate::header;
+use crate::message::{Method, Name};
+use crate::proxy::forward::{self, Edits};
+use crate::proxy::originate;
+use crate::timer::{Timer, TRANSACTION};
+use crate::transaction::key::read_hex;
+use crate::transaction::table::Origin;
+use crate::transport::Flow;
+use crate::uri;
+
+impl Endpoint {
+    /// A request with a To tag that is no retransmission.
+    pub(crate) fn receive_in_dialog(&mut self, message: Incoming, key: u128) {
+        let Some((id, side, leg)) = self.find_dialog(message) else {
+            return self.answer_stateless(message, 481, "Call/Transaction Does Not Exist", b"");
+        };
+        let server = self.open_in_dialog(key, message, id);
+        let branch = self.keys.random();
+        let Some((bytes, flow)) = self.print_in_dialog(
+            message,
+            id,
+            side,
+            leg,
+            branch,
+            Some(message.index.cseq.number),
+        ) else {
+            return;
+        };
+        if message.index.method == Method::Bye && self.hangs_up(id, leg) {
+            let reason = message
+                .index
+                .first(Name::Reason)
+                .map_or(&[][..], |field| field.value.of(message.bytes))
+                .into();
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.phase = Phase::Ended;
+                call.held.push_back(Held::Request {
+                    server,
+                    branch,
+                    bytes,
+                    flow,
+                });
+            }
+            self.arm(2 * TRANSACTION, Timer::Linger, id);
+            self.events.push_back(Event::Ended {
+                call: id,
+                by: side,
+                reason,
+            });
+            return;
+        }
+        self.relay(
+            server,
+            branch,
+            bytes,
+            flow,
+            id,
+            message.index.method == Method::Invite,
+        );
+    }
+
+    /// Send a request of a dialog on, for the server transaction that it came in by.
+    pub(crate) fn relay(
+        &mut self,
+        server: crate::arena::Id<crate::transaction::table::Server>,
+        branch: u64,
+        bytes: Box<[u8]>,
+        flow: Flow,
+        call: u64,
+        invite: bool,
+    ) {
+        if invite {
+            self.answer(server, 100, "Trying", b"");
+        }
+        let client = self.send_request(
+            branch,
+            flow,
+            bytes,
+            invite,
+            Origin::Relay(server),
+            call,
+            RELAY_RING,
+        );
+        if let Some(server) = self.table.servers.get_mut(server) {
+            server.client = Some(client);
+        }
+    }
+
+    /// A BYE ends this leg; true if that ends the call, once.
+    fn hangs_up(&mut self, id: u64, leg: usize) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return false;
+        };
+        if !matches!(call.phase, Phase::Live | Phase::Answering) {
+            return false;
+        }
+        if let Some(leg) = call.legs.get_mut(leg).filter(|leg| leg.confirmed) {
+            leg.ended = true;
+            return !call.is_up();
+        }
+        false
+    }
+
+    /// The call, the sending side and the leg that a request belongs to: Call-ID and both tags must match,
+    /// and our key in its Route if there is one.
+    pub(crate) fn find_dialog(&self, message: Incoming) -> Option<(u64, Side, usize)> {
+        let Incoming { bytes, index, .. } = message;
+        let (from, to) = (index.from.tag.of(bytes), index.to.tag.of(bytes));
+        let token = route_token(message);
+        self.calls_with(index.call_id.of(bytes)).find_map(|call| {
+            if token.is_some_and(|token| token != call.token) {
+                return None;
+            }
+            let (side, leg) = match_tags(call, from, to)?;
+            Some((call.id, side, leg))
+        })
+    }
+
+    /// Print a request for the other end of its dialog; also notes the CSeq number that was used.
+    pub(crate) fn print_in_dialog(
+        &mut self,
+        message: Incoming,
+        id: u64,
+        side: Side,
+        leg: usize,
+        branch: u64,
+        cseq: Option<u32>,
+    ) -> Option<(Box<[u8]>, Flow)> {
+        let key = self.server_key(message, message.index.method);
+        let via = self
+            .table
+            .server(key)
+            .and_then(|id| self.table.servers.get(id))
+            .and_then(|server| server.via.as_deref());
+        let call = self.calls.get_mut(&id)?;
+        let leg = call.legs.get_mut(leg)?;
+        let (from, to) = match side {
+            Side::Caller => (&mut call.caller, &leg.party),
+            Side::Callee => (&mut leg.party, &call.caller),
+        };
+        if let Some(cseq) = cseq {
+            from.cseq = from.cseq.max(cseq);
+        }
+        let flow = to.flow;
+        let (request_uri, routes) = originate::route_plan(to);
+        let sent_by = self
+            .listeners
+            .get(flow.listener as usize)
+            .map_or("", |listener| &listener.sent_by);
+        let mut out = Vec::with_capacity(message.bytes.len() + 256);
+        forward::print(
+            &mut out,
+            message.bytes,
+            message.index,
+            &Edits {
+                request_uri: &request_uri,
+                sent_by,
+                branch,
+                via,
+                record_route: None,
+                routes: &routes,
+            },
+        );
+        Some((out.into_boxed_slice(), flow))
+    }
+}
+
+/// A re-INVITE may ring as long as a call (timer C, 16.6 step 11).
+const RELAY_RING: u64 = 181_000_000_000;
+
+fn match_tags(call: &Call, from: &[u8], to: &[u8]) -> Option<(Side, usize)> {
+    let (side, tag) = if *call.caller.tag == *from {
+        (Side::Caller, to)
+    } else if *call.caller.tag == *to {
+        (Side::Callee, from)
+    } else {
+        return None;
+    };
+    Some((
+        side,
+        call.legs.iter().position(|leg| *leg.party.tag == *tag)?,
+    ))
+}
+
+/// The key in the topmost Route, or in the request URI of a strict router (16.4), if it is one of ours.
+fn route_token(message: Incoming) -> Option<u64> {
+    let Incoming { bytes, index, .. } = message;
+    let route = index
+        .first(Name::Route)
+        .and_then(|field| header::elements(field.value.of(bytes)).next())
+        .and_then(crate::dialog::route_uri);
+    [route, Some(index.request_uri().of(bytes))]
+        .into_iter()
+        .flatten()
+        .find_map(|text| read_hex(uri::parse(text).ok()?.param(forward::TOKEN)??))
+}

@@ -1,0 +1,18 @@
+//! The stateful proxy of RFC 3261 section 16.
+//!
+//! What comes in: [`request`] (16.3, 16.4), [`ack`], [`cancel`] (16.10), [`in_dialog`], [`response`] (16.7),
+//! [`timeout`] (16.8). What policy orders: [`command`] (16.6). How it is printed: [`forward`], [`reply`],
+//! [`derive`], [`originate`].
+
+pub mod ack;
+pub mod cancel;
+pub mod command;
+pub mod derive;
+pub mod forward;
+pub mod in_dialog;
+pub mod originate;
+pub mod reply;
+pub mod request;
+pub mod response;
+pub mod timeout;
+pub mod validate;

@@ -1,0 +1,84 @@
+//! Responses: our own (RFC 3261 8.2.6), and those that pass through (16.7).
+
+use crate::message::{Index, Name};
+use crate::print;
+use crate::transaction::key::write_hex;
+
+/// Print a response of our own to a request.
+///
+/// `via`: the top Via value with received and rport; None: as it came. `tag`: added to the To header if it
+/// has none; None for 100 (17.2.1). `extra`: whole header lines.
+pub fn print(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    index: &Index,
+    via: Option<&[u8]>,
+    status: u16,
+    phrase: &str,
+    tag: Option<u64>,
+    extra: &[u8],
+) {
+    out.extend_from_slice(b"SIP/2.0 ");
+    print::decimal(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(phrase.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    let mut top_via = via;
+    for field in &index.fields {
+        match field.name {
+            Name::Via => match top_via.take() {
+                Some(fixed) => {
+                    out.extend_from_slice(b"Via: ");
+                    out.extend_from_slice(fixed);
+                    out.extend_from_slice(
+                        bytes
+                            .get(index.via.value.end as usize..field.line.end as usize)
+                            .unwrap_or(b"\r\n"),
+                    );
+                }
+                None => out.extend_from_slice(field.line.of(bytes)),
+            },
+            Name::To if index.to.tag.is_empty() && tag.is_some() => {
+                out.extend_from_slice(b"To: ");
+                out.extend_from_slice(field.value.of(bytes));
+                out.extend_from_slice(b";tag=sg");
+                write_hex(out, tag.unwrap_or_default());
+                out.extend_from_slice(b"\r\n");
+            }
+            Name::From | Name::To | Name::CallId | Name::CSeq => {
+                out.extend_from_slice(field.line.of(bytes))
+            }
+            // 8.2.6.1: a 100 copies the Timestamp.
+            Name::Other
+                if status == 100 && field.label.of(bytes).eq_ignore_ascii_case(b"Timestamp") =>
+            {
+                out.extend_from_slice(field.line.of(bytes));
+            }
+            _ => {}
+        }
+    }
+    out.extend_from_slice(extra);
+    out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+}
+
+/// Print a response that came in, without its top Via (16.7 step 3); nothing else changes.
+///
+/// Returns false where no further Via is left: such a response was meant for us and goes no further.
+pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index) -> bool {
+    let mut vias = index.all(Name::Via);
+    let Some(top) = vias.next() else { return false };
+    out.extend_from_slice(bytes.get(..top.line.start as usize).unwrap_or_default());
+    if !index.via.last_in_field {
+        print::header(out, b"Via", index.via.rest.of(bytes));
+    } else if vias.next().is_none() {
+        return false;
+    }
+    out.extend_from_slice(
+        bytes
+            .get(top.line.end as usize..index.blank.start as usize)
+            .unwrap_or_default(),
+    );
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(index.body.of(bytes));
+    true
+}

@@ -1,0 +1,171 @@
+//! A request came in: a retransmission, part of a dialog, or new (RFC 3261 16.3, 16.4, 17.2.3).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::dialog::{reach, Call, Party, Phase};
+use crate::endpoint::{Endpoint, Incoming};
+use crate::event::Event;
+use crate::header::{self, NameAddr};
+use crate::message::{Message, Method, Name};
+use crate::proxy::validate::{self, Problem};
+use crate::transaction::table::ServerMachine;
+use crate::transaction::{invite_server, non_invite_server};
+use crate::transport::Flow;
+
+/// What we can do with requests outside a dialog (20.5).
+const ALLOW: &[u8] =
+    b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE\r\n";
+
+impl Endpoint {
+    pub(crate) fn receive_request(&mut self, message: Incoming) {
+        let index = message.index;
+        if index.fault.as_ref().is_some_and(|fault| !fault.answerable) {
+            self.counters.malformed += 1;
+            return;
+        }
+        match index.method {
+            Method::Ack => return self.receive_ack(message),
+            Method::Cancel if index.fault.is_none() => return self.receive_cancel(message),
+            _ => {}
+        }
+        let key = self.server_key(message, index.method);
+        if let Some(id) = self.table.server(key) {
+            return self.retransmitted(id);
+        }
+        if let Err(problem) = validate::check(message.bytes, index) {
+            return self.refuse(message, &problem);
+        }
+        if !index.to.tag.is_empty() {
+            return self.receive_in_dialog(message, key);
+        }
+        match index.method {
+            Method::Invite => self.receive_invite(message, key),
+            // 16.3: an OPTIONS at us asks whether we are there.
+            Method::Options => self.answer_stateless(message, 200, "OK", ALLOW),
+            // Out of a dialog nothing else passes: it could dial without being judged.
+            _ => self.answer_stateless(message, 405, "Method Not Allowed", ALLOW),
+        }
+    }
+
+    fn refuse(&mut self, message: Incoming, problem: &Problem) {
+        if problem.status == 400 {
+            self.counters.malformed += 1;
+        }
+        self.answer_stateless(message, problem.status, problem.phrase, &problem.extra);
+    }
+
+    fn retransmitted(&mut self, id: crate::arena::Id<crate::transaction::table::Server>) {
+        let Some(server) = self.table.servers.get(id) else {
+            return;
+        };
+        let repeat = match server.machine {
+            ServerMachine::Invite(state) => state.retransmitted(),
+            ServerMachine::NonInvite(state) => state.retransmitted(),
+        };
+        if let (true, Some(response)) = (repeat, &server.response) {
+            self.outbox.push(server.reply, response);
+        }
+    }
+
+    /// A call attempt. Nothing leaves before policy has judged it.
+    fn receive_invite(&mut self, message: Incoming, key: u128) {
+        let id = self.next_call;
+        self.next_call += 1;
+        let request = Arc::new(Message::keep(message.bytes, message.index));
+        let server = self.open_server(
+            key,
+            message,
+            ServerMachine::Invite(invite_server::State::Proceeding),
+            id,
+            request.clone(),
+        );
+        let reply = self
+            .table
+            .servers
+            .get(server)
+            .map_or(message.flow, |server| server.reply);
+        let token = self.keys.random();
+        self.insert_call(Box::new(Call {
+            id,
+            sibling: 0,
+            token,
+            phase: Phase::Deciding,
+            invite: Some(request.clone()),
+            server: Some(server),
+            client: None,
+            cancelled: false,
+            ringing: false,
+            restored: false,
+            best: None,
+            held: VecDeque::new(),
+            forked: Vec::new(),
+            call_id: message.index.call_id.of(message.bytes).into(),
+            caller: caller(message, reply),
+            legs: Vec::new(),
+        }));
+        self.events.push_back(Event::Invite {
+            call: id,
+            source: message.flow.peer,
+            message: request,
+        });
+    }
+
+    /// Begin the server transaction of a request inside a dialog.
+    pub(crate) fn open_in_dialog(
+        &mut self,
+        key: u128,
+        message: Incoming,
+        call: u64,
+    ) -> crate::arena::Id<crate::transaction::table::Server> {
+        let machine = if message.index.method == Method::Invite {
+            ServerMachine::Invite(invite_server::State::Proceeding)
+        } else {
+            ServerMachine::NonInvite(non_invite_server::State::Trying)
+        };
+        let request = Arc::new(Message::keep(message.bytes, message.index));
+        self.open_server(key, message, machine, call, request)
+    }
+}
+
+/// The calling end, as requests towards it need it. Its route set is the Record-Route of the INVITE in order.
+fn caller(message: Incoming, reply: Flow) -> Party {
+    let Incoming { bytes, index, .. } = message;
+    let routes = join(
+        index
+            .all(Name::RecordRoute)
+            .flat_map(|field| header::elements(field.value.of(bytes))),
+    );
+    let target = contact(message).unwrap_or_else(|| index.from.uri.of(bytes).into());
+    Party {
+        flow: reach(&routes, &target, reply, false),
+        identity: index
+            .first(Name::From)
+            .map_or(&[][..], |field| field.value.of(bytes))
+            .into(),
+        tag: index.from.tag.of(bytes).into(),
+        target,
+        routes,
+        cseq: index.cseq.number,
+    }
+}
+
+/// URI of the first Contact.
+pub(crate) fn contact(message: Incoming) -> Option<Box<[u8]>> {
+    let field = message.index.first(Name::Contact)?;
+    let element = header::element_spans(message.bytes, field.value).next()?;
+    let address = NameAddr::parse(message.bytes, element).ok()?;
+    Some(address.uri.of(message.bytes).into())
+}
+
+/// Header elements as the value of one header.
+pub(crate) fn join<'a>(elements: impl Iterator<Item = &'a [u8]>) -> Box<[u8]> {
+    let mut value = Vec::new();
+    for element in elements {
+        if !value.is_empty() {
+            value.extend_from_slice(b", ");
+        }
+        value.extend_from_slice(element.trim_ascii());
+    }
+    value.into_boxed_slice()
+}

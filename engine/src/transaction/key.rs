@@ -1,0 +1,148 @@
+//! What makes two messages one transaction (RFC 3261 17.1.3, 17.2.3), and where unguessable values come from.
+
+use std::hash::Hasher;
+use std::net::SocketAddr;
+
+use siphasher::sip::SipHasher13;
+use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
+
+use crate::message::{Index, Method};
+
+/// Marks a branch as ours, so that a response to somebody else's request costs no lookup.
+const OURS: &[u8] = b"z9hG4bKsg";
+
+/// Keyed hashes: lookups that nobody can aim at one bucket, and random values from one seed.
+///
+/// SipHash is a pseudo-random function, so hashing a counter under a secret key gives values that
+/// cannot be foretold (RFC 3261 8.1.1.7 asks for branches unique in space and time; checklist F-07, F-11).
+pub struct Keys {
+    lookup: (u64, u64),
+    secret: (u64, u64),
+    counter: u64,
+}
+
+impl Keys {
+    /// From 32 random bytes.
+    pub fn new(seed: &[u8; 32]) -> Self {
+        let word = |at: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&seed[at..at + 8]);
+            u64::from_le_bytes(bytes)
+        };
+        Keys {
+            lookup: (word(0), word(8)),
+            secret: (word(16), word(24)),
+            counter: 0,
+        }
+    }
+
+    /// 64 bits that nobody has seen before.
+    pub fn random(&mut self) -> u64 {
+        self.counter += 1;
+        let mut hasher = SipHasher13::new_with_keys(self.secret.0, self.secret.1);
+        hasher.write_u64(self.counter);
+        hasher.finish()
+    }
+
+    /// Key of the server transaction of a request. ACK and CANCEL are looked up as `Method::Invite`.
+    ///
+    /// The source address is no part of it: a retransmission may take another path (17.2.3 names branch,
+    /// sent-by and method only); who may cancel is checked apart.
+    pub fn server(&self, bytes: &[u8], index: &Index, method: Method, method_name: &[u8]) -> u128 {
+        let mut hasher = SipHasher128::new_with_keys(self.lookup.0, self.lookup.1);
+        let invite = method == Method::Invite;
+        hasher.write_u8(u8::from(invite));
+        if !invite {
+            write_part(&mut hasher, method_name);
+        }
+        if index.via.has_unique_branch(bytes) {
+            write_part(&mut hasher, index.via.branch.of(bytes));
+            for byte in index.via.host.of(bytes) {
+                hasher.write_u8(byte.to_ascii_lowercase());
+            }
+            hasher.write_u16(index.via.port.unwrap_or(5060));
+        } else {
+            // RFC 2543: request URI, From tag, Call-ID, CSeq number and top Via. The To tag is left out:
+            // the INVITE has none and its ACK has one (17.2.3), and the rest tells transactions apart.
+            hasher.write_u8(2);
+            write_part(&mut hasher, index.request_uri().of(bytes));
+            write_part(&mut hasher, index.from.tag.of(bytes));
+            write_part(&mut hasher, index.call_id.of(bytes));
+            hasher.write_u32(index.cseq.number);
+            write_part(&mut hasher, index.via.value.of(bytes));
+        }
+        hasher.finish128().as_u128()
+    }
+
+    /// Key of a Call-ID.
+    pub fn call_id(&self, call_id: &[u8]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.lookup.0, self.lookup.1);
+        hasher.write(call_id);
+        hasher.finish()
+    }
+
+    /// To tag of our own responses to one request: the same for every retransmission, without state.
+    pub fn tag(&self, key: u128, peer: SocketAddr) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.secret.0, self.secret.1);
+        hasher.write_u128(key);
+        hasher.write_u16(peer.port());
+        hasher.finish()
+    }
+}
+
+fn write_part(hasher: &mut impl Hasher, part: &[u8]) {
+    hasher.write_usize(part.len());
+    hasher.write(part);
+}
+
+/// Print a branch of ours.
+pub fn write_branch(out: &mut Vec<u8>, branch: u64) {
+    out.extend_from_slice(OURS);
+    write_hex(out, branch);
+}
+
+/// Print 16 hexadecimal digits.
+pub fn write_hex(out: &mut Vec<u8>, value: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend(
+        (0..16)
+            .rev()
+            .map(|nibble| DIGITS[(value >> (nibble * 4)) as usize & 15]),
+    );
+}
+
+/// Read 16 hexadecimal digits.
+pub fn read_hex(text: &[u8]) -> Option<u64> {
+    if text.len() != 16 {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, byte| {
+        Some(value << 4 | u64::from((*byte as char).to_digit(16)?))
+    })
+}
+
+/// Read a branch of ours back.
+pub fn read_branch(text: &[u8]) -> Option<u64> {
+    read_hex(text.strip_prefix(OURS)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f11_a_branch_can_be_read_back_and_none_repeats() {
+        let mut keys = Keys::new(&[7; 32]);
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..10_000 {
+            let branch = keys.random();
+            assert!(seen.insert(branch));
+            let mut text = Vec::new();
+            write_branch(&mut text, branch);
+            assert!(text.starts_with(crate::header::via::COOKIE));
+            assert_eq!(read_branch(&text), Some(branch));
+        }
+        assert_eq!(read_branch(b"z9hG4bKsg123"), None);
+        assert_eq!(read_branch(b"z9hG4bKsg000000000000000g"), None);
+    }
+}
