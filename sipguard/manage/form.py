@@ -1,0 +1,137 @@
+"""The shape of a data set file: what may stand in it. config/demo.toml shows all of it in use."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct, field
+
+from sipguard.manage.leaf import (
+    Address,
+    Amount,
+    Currency,
+    Digits,
+    FailoverCode,
+    Id,
+    Moment,
+    Network,
+    Prefix,
+)
+from sipguard.model.gateway import RouteMode
+from sipguard.model.section import Action, Direction
+
+Limit: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Seconds: TypeAlias = Annotated[int, Meta(ge=1, le=86_400)]
+Milliseconds: TypeAlias = Annotated[int, Meta(ge=1, le=3_600_000)]
+Port: TypeAlias = Annotated[int, Meta(ge=1, le=65_535)]
+
+# A second gateway may help where the first is unreachable, broken or full, not where the callee said no.
+DEFAULT_FAILOVER_CODES = tuple(map(FailoverCode, (408, 500, 502, 503, 504)))
+
+
+class Rate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Price of calls to numbers that start with `prefix`; `rate` per minute, increments in seconds."""
+
+    prefix: Prefix
+    rate: Amount
+    destination: str = ""
+    connect_fee: Amount = Amount(0)
+    initial: Seconds = 1
+    next: Seconds = 1
+
+
+class RateTable(Struct, frozen=True, forbid_unknown_fields=True):
+    id: Id
+    rates: tuple[Rate, ...]
+    currency: Currency | None = None
+    """None: that of the file."""
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    direction: Direction
+    action: Action
+    prefix: Prefix
+
+
+class Account(Struct, frozen=True, forbid_unknown_fields=True):
+    """Fields as in model.account; a limit that is left out is no limit."""
+
+    id: Id
+    name: str = ""
+    agent: Id | None = None
+    currency: Currency | None = None
+    """None: that of the file."""
+    rate_table: Id | None = None
+    credit_limit: Amount = Amount(0)
+    call_limit: Limit | None = None
+    cps_limit: Limit | None = None
+    max_call_seconds: Limit | None = None
+    max_rate: Amount | None = None
+    locked: bool = False
+    valid_from: Moment | None = None
+    valid_till: Moment | None = None
+    sections: tuple[Section, ...] = ()
+
+
+class MappingGateway(Struct, frozen=True, forbid_unknown_fields=True):
+    id: Id
+    account: Id
+    sources: tuple[Network, ...]
+    capacity: Limit | None = None
+    cps_limit: Limit | None = None
+    locked: bool = False
+    country_code: Digits | None = None
+    national_prefix: Digits | None = None
+    international_prefixes: tuple[Digits, ...] = ()
+    routing_gateways: tuple[Id, ...] | None = None
+    """None: all."""
+
+
+class Route(Struct, frozen=True, forbid_unknown_fields=True):
+    prefix: Prefix
+    priority: Limit = 1
+    weight: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    mode: RouteMode = RouteMode.TERMINATE
+
+
+class RoutingGateway(Struct, frozen=True, forbid_unknown_fields=True):
+    id: Id
+    host: Address
+    port: Port = 5060
+    transport: Literal["udp"] = "udp"
+    capacity: Limit | None = None
+    cps_limit: Limit | None = None
+    locked: bool = False
+    cost_table: Id | None = None
+    prepaid: bool = False
+    """The vendor is paid ahead: the clearing account may not go below zero."""
+    vendor_credit: Amount | None = None
+    """How far below zero it may go; None and not prepaid: no limit."""
+    strip_digits: Limit = 0
+    add_prefix: Digits | None = None
+    answer_timeout_ms: Milliseconds = 4_000
+    ring_timeout_ms: Milliseconds = 181_000
+    failover_codes: tuple[FailoverCode, ...] = DEFAULT_FAILOVER_CODES
+    routes: tuple[Route, ...] = ()
+
+
+class Payment(Struct, frozen=True, forbid_unknown_fields=True):
+    """Money from outside into an account, or ours to a vendor (by the id of its routing gateway)."""
+
+    key: Id
+    amount: Amount
+    account: Id | None = None
+    vendor: Id | None = None
+    memo: str = ""
+
+
+class DataSet(Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole file."""
+
+    currency: Currency
+    """Of the house, and with it of everything below."""
+    rate_tables: tuple[RateTable, ...] = field(default=(), name="rate_table")
+    accounts: tuple[Account, ...] = field(default=(), name="account")
+    mapping_gateways: tuple[MappingGateway, ...] = field(default=(), name="mapping_gateway")
+    routing_gateways: tuple[RoutingGateway, ...] = field(default=(), name="routing_gateway")
+    payments: tuple[Payment, ...] = field(default=(), name="payment")
