@@ -414,7 +414,7 @@ fn has_stray_control(text: &[u8]) -> bool {
     false
 }
 
-/// See `Fault::answerable`.
+/// See `Fault::answerable`. Whole lines are looked at, because whole lines are copied.
 fn is_answerable(bytes: &[u8], index: &Index) -> bool {
     let copied = |field: &&Field| field.name.is_copied_to_responses();
     let all_found = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq]
@@ -423,7 +423,7 @@ fn is_answerable(bytes: &[u8], index: &Index) -> bool {
     all_found
         && !index.via.host.is_empty()
         && index.fields.iter().filter(copied).all(|field| {
-            let value = field.value.of(bytes);
-            !value.is_empty() && !has_stray_control(value)
+            let line = field.line.of(bytes);
+            !field.value.is_empty() && line.ends_with(b"\r\n") && !has_stray_control(line)
         })
 }

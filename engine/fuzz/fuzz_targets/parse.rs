@@ -1,0 +1,7 @@
+//! Any datagram: no panic, and all invariants of the property tests. Good seeds: engine/tests/torture.
+#![no_main]
+
+#[path = "../../tests/invariants/mod.rs"]
+mod invariants;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| invariants::hold(bytes));
