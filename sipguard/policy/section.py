@@ -77,15 +77,13 @@ class Sections:
 
     def _blocked(self, ruling: Ruling, value: int, number: str) -> Refusal:
         which = "calling" if ruling.calling else "called"
-        observed = f"{which} {number}" if number else f"{which} number withheld"
         if value < 0:
             rule = account_rule(ruling.account, f"sections.{which}")
-            required = "a number that an allow section covers"
+            required = f"a {which} number that an allow section covers"
         else:
             rule = f"section:{self._keys[value >> 1]}"
-            prefix = self._prefixes[value >> 1]
-            required = f"not {prefix}" if prefix else "no number at all is allowed"
-        return Refusal(Reason.SECTION_BLOCKED, ruling.account.id, rule, observed, required)
+            required = f"a {which} number outside prefix {self._prefixes[value >> 1] or 'of any digits'}"
+        return Refusal(Reason.SECTION_BLOCKED, ruling.account.id, rule, number or "withheld", required)
 
     def _ruling(self, section: Section, account: Account) -> Ruling:
         place = (section.account_key, section.direction is Direction.CALLING)

@@ -1,0 +1,76 @@
+"""Sections of a chain against a reading of the rule that knows no index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sipguard._engine import PrefixMap
+from sipguard.model.section import Action, Direction, Section
+from sipguard.model.verdict import Refusal
+from sipguard.policy.chain import climb, prepare
+from sipguard.policy.section import Sections
+from tests.policy.world import ACME, RESELLER, ROOT, World
+
+FEW_DIGITS = "12"
+NUMBERS = st.text(alphabet=FEW_DIGITS, min_size=1, max_size=5)
+ACCOUNTS = {account.key: account for account in World().accounts}
+IDS = {account.key: account.id for account in ACCOUNTS.values()}
+
+RULES = st.lists(
+    st.tuples(
+        st.sampled_from([ROOT, RESELLER, ACME]),
+        st.sampled_from(Direction),
+        st.sampled_from(Action),
+        st.text(alphabet=FEW_DIGITS, max_size=4),
+    ),
+    max_size=12,
+)
+
+
+def blocks(sections: Iterable[Section], account_key: int, direction: Direction, number: str) -> bool:
+    """The rule of the mission, word by word."""
+    mine = [s for s in sections if s.account_key == account_key and s.direction is direction]
+    matching = [s for s in mine if number.startswith(s.prefix)]
+    if not matching:
+        return any(s.action is Action.ALLOW for s in mine)
+    longest = max(len(s.prefix) for s in matching)
+    return any(s.action is Action.BLOCK for s in matching if len(s.prefix) == longest)
+
+
+@given(RULES, NUMBERS, st.one_of(st.just(""), NUMBERS))
+def test_every_level_must_allow_and_the_highest_that_blocks_is_named(
+    rules: list[tuple[int, Direction, Action, str]], called: str, calling: str
+) -> None:
+    sections = [Section(key, *rule) for key, rule in _keyed(rules)]
+    index = Sections(sections, ACCOUNTS, PrefixMap)
+    rulings = prepare(climb(ACCOUNTS[ACME], ACCOUNTS), index, {11: 0, 12: 1, 13: 2}, 900).rulings
+    refusal = index.refusal(rulings, called, calling)
+
+    blocking = [
+        IDS[key]
+        for key in (ROOT, RESELLER, ACME)
+        if blocks(sections, key, Direction.CALLED, called)
+        or blocks(sections, key, Direction.CALLING, calling)
+    ]
+    assert (refusal.level if refusal else None) == (blocking[0] if blocking else None)
+    if refusal is not None:
+        _names_its_rule(refusal, {f"section:{section.key}": section for section in sections})
+
+
+def _names_its_rule(refusal: Refusal, sections: dict[str, Section]) -> None:
+    assert refusal.rule is not None
+    if refusal.rule in sections:
+        section = sections[refusal.rule]
+        assert section.action is Action.BLOCK
+        assert IDS[section.account_key] == refusal.level
+    else:
+        assert refusal.rule.startswith(f"account:{refusal.level}.sections.")
+
+
+def _keyed(
+    rules: list[tuple[int, Direction, Action, str]],
+) -> Iterable[tuple[int, tuple[int, Direction, Action, str]]]:
+    return enumerate(rules, start=1)
