@@ -1,4 +1,4 @@
-"""`python -m benchmarks.load`: many calls by real sipp through a real daemon, and afterwards nothing is missing.
+"""`python -m benchmarks.load`: many calls by real sipp through a real daemon, and nothing is missing after.
 
 Not a measurement but a proof: no call failed, each has one record and one charge, no count or hold is left,
 the journal sums to zero. Exits with 1 and says what is wrong otherwise.
