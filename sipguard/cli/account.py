@@ -155,12 +155,13 @@ def _show_table(rows: Sequence[Row], operator_earned_micros: int | None) -> None
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
-    for title in ("Account", "Name", "Category"):
-        table.add_column(title, no_wrap=True)
+    table.add_column("Account", no_wrap=True)
+    table.add_column("Name", min_width=16)
+    table.add_column("Category", no_wrap=True)
     for title in ("Balance", "Credit limit", "Held", "Earned"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Currency")
-    table.add_column("State")
+    table.add_column("Currency", no_wrap=True)
+    table.add_column("State", no_wrap=True)
 
     guides: Iterator[str] | None = None
     if operator_earned_micros is not None:

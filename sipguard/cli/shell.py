@@ -135,13 +135,15 @@ def default_config_file() -> Path:
 
 
 def show(renderable: RenderableType) -> None:
-    """Print something made with rich: as wide as the terminal, as wide as it likes elsewhere."""
+    """Print something made with rich. Nothing is ever cut off, because people and programs look for it."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        # A file or a pipe has no width; nothing may be cut off that a program looks for.
-        console = Console(highlight=False, width=max(80, console.measure(renderable).maximum))
+    console = Console(highlight=False)
+    wanted = Console(width=10_000).measure(renderable)
+    if console.is_terminal:
+        console.width = max(console.width, wanted.minimum)
+    else:
+        console.width = wanted.maximum
     console.print(renderable)
 
 

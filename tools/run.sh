@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The demo: the daemon on the demo data, and two gateways (sipp) to take its calls. Runs until Ctrl-C or
+# SIGTERM, then ends everything that it started. Called by `make run`, which builds what it needs.
+set -eu
+cd "$(dirname "$0")/.."
+
+sipguard=.venv/bin/sipguard
+gateways=(127.0.0.10 127.0.0.11)
+ready_seconds=30 # to open a database of any size and bind one socket
+stop_seconds=15  # longer than the drain_seconds of config/sipguard.toml
+
+pids=()     # the gateways
+daemon=     # and the daemon
+
+# Each in a session of its own, so that Ctrl-C reaches only this script and the order of ending is ours; told
+# to end by the kernel should this script be killed.
+apart=(setpriv --pdeathsig TERM setsid)
+
+end() {
+    local pid=$1 tenths
+    kill -TERM "$pid" 2>/dev/null || return 0
+    for ((tenths = 0; tenths < stop_seconds * 10; tenths++)); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null || true
+}
+
+stop() {
+    trap 'stop_seconds=0' INT TERM HUP # a second Ctrl-C waits no longer
+    if [ -n "$daemon" ]; then end "$daemon"; fi
+    for pid in "${pids[@]}"; do end "$pid"; done
+    wait || true
+}
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+trap stop EXIT
+
+mkdir -p var
+"$sipguard" init
+
+for host in "${gateways[@]}"; do
+    "${apart[@]}" sipp -sf sipp_scenarios/demo/uas.xml -nostdin -skip_rlimit \
+        -i "$host" -p 5060 -mi "$host" -ci "$host" -bind_local </dev/null >"var/gateway-$host.out" 2>&1 &
+    pids+=($!)
+done
+
+"${apart[@]}" "$sipguard" run </dev/null &
+daemon=$!
+for ((tenths = 0; ; tenths++)); do
+    kill -0 "$daemon" 2>/dev/null || { wait "$daemon" && daemon= || fail "sipguard did not start: see above"; }
+    if "$sipguard" status >/dev/null 2>&1; then break; fi
+    if ((tenths > ready_seconds * 10)); then fail "sipguard was not ready within $ready_seconds seconds"; fi
+    sleep 0.1
+done
+for index in "${!gateways[@]}"; do
+    kill -0 "${pids[$index]}" 2>/dev/null ||
+        fail "the demo gateway at ${gateways[$index]} did not start: see var/gateway-${gateways[$index]}.out"
+done
+
+cat <<'NEXT'
+
+sipguard is ready. In another terminal, from this directory, try
+
+  a call that is allowed:
+    @ALLOWED@
+
+  a call that is refused with 403:
+    @REFUSED@
+
+  and see what became of them:
+    .venv/bin/sipguard cdr list
+    .venv/bin/sipguard account list --tree
+    .venv/bin/sipguard ledger verify
+
+Ctrl-C ends it.
+NEXT
+
+wait "$daemon"
