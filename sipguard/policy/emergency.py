@@ -30,6 +30,7 @@ def permit(
         levels=tuple(Level(account, None, 0, income) for account, _, income in chain.buyers),
         called=called,
         calling=calling,
+        # Route 0: no row of the routes leads here.
         candidates=tuple(Candidate(target, 0, None, 0, called) for target in directory.emergency_gateways),
         slice_seconds=directory.settings.slice_seconds,
         max_seconds=None,

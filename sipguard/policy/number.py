@@ -23,7 +23,10 @@ TEXT_MAX = 128
 """Longest user part that is read at all: a number, its separators and its parameters need less, and what
 is longer is refused before any work is put into it."""
 
+# Nearly every number comes like this, and needs no further reading.
+_PLAIN = re.compile(r"\+?[0-9]{1,32}", re.ASCII)
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})", re.ASCII)
+_COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 _SEPARATORS = str.maketrans("", "", "-.()")
 _CONTEXT = "phone-context"
 
@@ -39,7 +42,7 @@ class Dialled(NamedTuple):
 
 def read(user: str) -> Dialled | None:
     """Read a user part, still escaped; None where it does not spell a number. Never raises."""
-    if user.isdecimal() and user.isascii() and len(user) <= TEXT_MAX:
+    if _PLAIN.fullmatch(user):
         return Dialled(user, None)
     text = _unescape(user)
     if text is None:
@@ -95,8 +98,8 @@ def calling(user: str, plan: NumberPlan) -> str:
 
 def check_plan(plan: NumberPlan) -> None:
     """Raise ValueError that names the field of a plan by which no number could be read."""
-    if plan.country_code is not None and (not _is_digits(plan.country_code) or plan.country_code[0] == "0"):
-        raise ValueError(f"country code is not 1 to 3 digits: {plan.country_code!r}")
+    if plan.country_code is not None and not _COUNTRY_CODE.fullmatch(plan.country_code):
+        raise ValueError(f"country code is not 1 to 3 digits, the first no 0: {plan.country_code!r}")
     if plan.national_prefix is not None:
         if plan.national_prefix and not _is_digits(plan.national_prefix):
             raise ValueError(f"national prefix is not digits: {plan.national_prefix!r}")

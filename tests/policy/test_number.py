@@ -92,6 +92,7 @@ NOT_NUMBERS = {
     "A38 an empty context": "02079460000;phone-context=",
     "a context of another country": "02079460000;phone-context=+53",
     "two contexts": "02079460000;phone-context=+44;phone-context=+53",
+    "two contexts, the other way": "02079460000;phone-context=+53;phone-context=+44",
     "a global number in a domain": "+442079460000;phone-context=evil.example",
     "no country code starts with 0": "+0442079460000",
     "the international prefix twice": "00005355550100",

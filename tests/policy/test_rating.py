@@ -57,6 +57,8 @@ def test_a_negative_duration_is_a_bug() -> None:
         (SIXES, 49_999, 0),
         (SIXES, 650_000, 36),
         (SIXES, -1, 0),
+        (rate(1, 1, price=30), 0, 0),
+        (rate(1, 1, price=30), 1, 2),
         (rate(1, 1, price=0), 0, None),
         (rate(1, 1, price=0, fee=5), 5, None),
         (rate(1, 1, price=0, fee=5), 4, 0),
