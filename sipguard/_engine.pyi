@@ -62,8 +62,8 @@ class Failed:
     def cancelled(self) -> bool:
         """The caller has sent CANCEL: no further gateway may be asked."""
     @property
-    def ringing(self) -> bool:
-        """A provisional response other than 100 was passed on before."""
+    def early_media(self) -> bool:
+        """A provisional response with a body was passed on: the caller may be hearing this gateway."""
     @property
     def reason(self) -> str:
         """Value of the Reason header of the response (RFC 3326); empty where absent."""
@@ -133,8 +133,12 @@ class Stats:
 class Engine:
     """The one door in and out."""
 
-    def __new__(cls, *, epoch: int, seed: bytes, server_name: str = "sipguard") -> Engine:
-        """`epoch` makes call ids unique over restarts: 0 <= epoch < 2**22. `seed`: 32 random bytes."""
+    def __new__(cls, *, epoch: int, seed: bytes, server_name: str = "sipguard", now: int = 0) -> Engine:
+        """`epoch` makes call ids unique over restarts: 0 <= epoch < 2**22. `seed`: 32 random bytes.
+
+        `server_name`: Server header of the responses that the engine makes itself. `now`: the clock that
+        `poll` will go on with. Raises ValueError on anything else.
+        """
     def listen(
         self, host: str, port: int, advertise_host: str | None = None, advertise_port: int | None = None
     ) -> int:

@@ -103,6 +103,8 @@ pub struct Call {
     pub cancelled: bool,
     /// A provisional response other than 100 was passed on.
     pub ringing: bool,
+    /// One of them had a body: media may be flowing already.
+    pub early_media: bool,
     /// Known from the store, not from an INVITE of this run.
     pub restored: bool,
     /// Best refusal so far.
@@ -213,6 +215,7 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
         client: None,
         cancelled: false,
         ringing: true,
+        early_media: false,
         restored: true,
         best: None,
         held: VecDeque::new(),
@@ -359,6 +362,7 @@ mod tests {
             client: None,
             cancelled: false,
             ringing: false,
+            early_media: false,
             restored: false,
             best: None,
             held: VecDeque::new(),

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::header::Params;
 use crate::message::{Index, Message, Method, Span, Start};
 use crate::parse::{self, Kind};
-use crate::proxy::reply;
+use crate::proxy::reply::{self, Reply};
 use crate::timer::{Due, Nanos, Timer, Wheel, T1, T4, TRANSACTION};
 use crate::transaction::key::Keys;
 use crate::transaction::table::{
@@ -46,6 +46,22 @@ pub struct Incoming<'a> {
     pub flow: Flow,
 }
 
+/// A request that is about to leave.
+pub(crate) struct Outgoing {
+    /// The random part of its branch.
+    pub branch: u64,
+    /// Where it goes.
+    pub flow: Flow,
+    /// As printed.
+    pub bytes: Box<[u8]>,
+    /// On whose behalf.
+    pub origin: Origin,
+    /// Call that it belongs to; 0: none.
+    pub call: u64,
+    /// Timer C, for an INVITE; None: another method.
+    pub ring_timeout: Option<Nanos>,
+}
+
 /// A stateful proxy.
 pub struct Endpoint {
     pub(crate) now: Nanos,
@@ -59,6 +75,8 @@ pub struct Endpoint {
     pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<Event>,
     pub(crate) next_call: u64,
+    /// A whole Server header line for our own responses.
+    server: Vec<u8>,
     /// Counters since the start.
     pub counters: Counters,
     index: Index,
@@ -82,10 +100,16 @@ impl Endpoint {
             outbox: Outbox::default(),
             events: VecDeque::new(),
             next_call: epoch << SEQUENCE_BITS | 1,
+            server: Vec::new(),
             counters: Counters::default(),
             index: Index::default(),
             fired: Vec::new(),
         }
+    }
+
+    /// What we call ourselves in the Server header of our own responses (20.35).
+    pub fn set_server_name(&mut self, name: &str) {
+        self.server = format!("Server: {name}\r\n").into_bytes();
     }
 
     /// A socket was opened; returns the index that flows name it by.
@@ -243,16 +267,16 @@ impl Endpoint {
         };
         let tag = (status != 100).then(|| self.keys.tag(server.key, server.source));
         let mut out = Vec::with_capacity(512);
-        reply::print(
-            &mut out,
-            &request.bytes,
-            &request.index,
-            server.via.as_deref(),
+        let via = server.via.as_deref();
+        let reply = Reply {
             status,
             phrase,
+            via,
             tag,
             extra,
-        );
+            server: &self.server,
+        };
+        reply::print(&mut out, &request.bytes, &request.index, &reply);
         self.respond(id, status, out.into_boxed_slice());
     }
 
@@ -269,32 +293,33 @@ impl Endpoint {
             .keys
             .server(message.bytes, message.index, message.index.method, b"");
         let tag = self.keys.tag(key, message.flow.peer);
+        let (via, tag) = (via.as_deref(), Some(tag));
+        let reply = Reply {
+            status,
+            phrase,
+            via,
+            tag,
+            extra,
+            server: &self.server,
+        };
         self.outbox.print(flow, |out| {
-            reply::print(
-                out,
-                message.bytes,
-                message.index,
-                via.as_deref(),
-                status,
-                phrase,
-                Some(tag),
-                extra,
-            );
+            reply::print(out, message.bytes, message.index, &reply);
         });
     }
 
     /// Send a printed request and begin its client transaction.
-    pub(crate) fn send_request(
-        &mut self,
-        branch: u64,
-        flow: Flow,
-        bytes: Box<[u8]>,
-        invite: bool,
-        origin: Origin,
-        call: u64,
-        ring_timeout: Nanos,
-    ) -> Id<Client> {
+    pub(crate) fn send_request(&mut self, request: Outgoing) -> Id<Client> {
+        let Outgoing {
+            branch,
+            flow,
+            bytes,
+            origin,
+            call,
+            ring_timeout,
+        } = request;
         self.outbox.push(flow, &bytes);
+        let invite = ring_timeout.is_some();
+        let ring_timeout = ring_timeout.unwrap_or_default();
         let machine = if invite {
             ClientMachine::Invite(invite_client::State::new())
         } else {

@@ -54,8 +54,8 @@ pub enum Event {
         cause: Cause,
         /// The caller has cancelled.
         cancelled: bool,
-        /// A provisional response other than 100 was passed on before.
-        ringing: bool,
+        /// A provisional response with a body was passed on: the caller may be hearing this gateway.
+        early_media: bool,
         /// Value of the Reason header (RFC 3326).
         reason: Box<[u8]>,
     },

@@ -96,7 +96,7 @@ struct PyFailed {
     #[pyo3(get)]
     cancelled: bool,
     #[pyo3(get)]
-    ringing: bool,
+    early_media: bool,
     cause: Cause,
     reason: Box<[u8]>,
 }
@@ -178,7 +178,7 @@ fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
             status,
             cause,
             cancelled,
-            ringing,
+            early_media,
             reason,
         } => Bound::new(
             py,
@@ -186,7 +186,7 @@ fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
                 call,
                 status,
                 cancelled,
-                ringing,
+                early_media,
                 cause,
                 reason,
             },
@@ -279,16 +279,18 @@ fn one_line(value: &str) -> String {
 #[pymethods]
 impl PyEngine {
     #[new]
-    #[pyo3(signature = (*, epoch, seed, now=0))]
-    fn new(epoch: u64, seed: &[u8], now: u64) -> PyResult<Self> {
+    #[pyo3(signature = (*, epoch, seed, server_name="sipguard", now=0))]
+    fn new(epoch: u64, seed: &[u8], server_name: &str, now: u64) -> PyResult<Self> {
         let seed: &[u8; 32] = seed
             .try_into()
             .map_err(|_| PyValueError::new_err("seed: 32 bytes wanted"))?;
         if epoch >= 1 << 22 {
             return Err(PyValueError::new_err("epoch: less than 2**22 wanted"));
         }
+        let mut endpoint = Endpoint::new(epoch, seed, now);
+        endpoint.set_server_name(&one_line(server_name));
         Ok(PyEngine {
-            endpoint: Endpoint::new(epoch, seed, now),
+            endpoint,
             udp: Udp::new()?,
             now,
         })

@@ -165,6 +165,7 @@ mod tests {
             ("<sip:a@b>;tag=\"1\"", "quoted tag"),
             ("<sip:a@b>;tag=1 2", "text behind the tag"),
             ("<sip:a\"@b>", "quote in a URI"),
+            ("\"x\\\r\n y\" <sip:a@b>", "quoted-pair of a line end"),
         ];
         for (text, why) in cases {
             assert!(read(text).is_err(), "{why}: {text}");

@@ -2,7 +2,7 @@
 
 use crate::arena::Id;
 use crate::dialog::Phase;
-use crate::endpoint::{Endpoint, Incoming};
+use crate::endpoint::{Endpoint, Incoming, Outgoing};
 use crate::message::{Method, Name};
 use crate::print;
 use crate::proxy::derive;
@@ -72,7 +72,14 @@ impl Endpoint {
     /// The CANCEL has the branch of its INVITE (9.1), so it cannot stand beside it in the table of
     /// branches: it is retransmitted under a key of its own, and its response is told by the CSeq method.
     fn send_cancel(&mut self, branch: u64, flow: crate::transport::Flow, bytes: Box<[u8]>) {
-        self.send_request(cancel_key(branch), flow, bytes, false, Origin::Own, 0, 0);
+        self.send_request(Outgoing {
+            branch: cancel_key(branch),
+            flow,
+            bytes,
+            origin: Origin::Own,
+            call: 0,
+            ring_timeout: None,
+        });
     }
 }
 

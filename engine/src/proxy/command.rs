@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::dialog::{self, Held, Phase};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Outgoing};
 use crate::event::{Cause, Event};
 use crate::proxy::forward::{self, Edits};
 use crate::proxy::originate::{self, Own};
@@ -80,15 +80,14 @@ impl Endpoint {
             listener: target.listener,
             peer: target.peer,
         };
-        let client = self.send_request(
+        let client = self.send_request(Outgoing {
             branch,
             flow,
-            out.into_boxed_slice(),
-            true,
-            Origin::Call,
-            id,
-            target.ring_timeout,
-        );
+            bytes: out.into_boxed_slice(),
+            origin: Origin::Call,
+            call: id,
+            ring_timeout: Some(target.ring_timeout),
+        });
         self.arm(target.answer_timeout, Timer::NoAnswer, client.raw());
         if let Some(call) = self.calls.get_mut(&id) {
             call.client = Some(client);
@@ -234,15 +233,14 @@ impl Endpoint {
                         reason: reason.as_bytes(),
                     },
                 );
-                self.send_request(
+                self.send_request(Outgoing {
                     branch,
-                    to.flow,
-                    out.into_boxed_slice(),
-                    false,
-                    Origin::Own,
-                    id,
-                    0,
-                );
+                    flow: to.flow,
+                    bytes: out.into_boxed_slice(),
+                    origin: Origin::Own,
+                    call: id,
+                    ring_timeout: None,
+                });
             }
         }
         self.arm(Self::LINGER, Timer::Linger, id);

@@ -3,7 +3,7 @@
 //! no header can lead a judged call to another number or gateway (bypass D01).
 
 use crate::dialog::{Call, Held, Phase};
-use crate::endpoint::{Endpoint, Incoming};
+use crate::endpoint::{Endpoint, Incoming, Outgoing};
 use crate::event::{Event, Side};
 use crate::header;
 use crate::message::{Method, Name};
@@ -79,15 +79,14 @@ impl Endpoint {
         if invite {
             self.answer(server, 100, "Trying", b"");
         }
-        let client = self.send_request(
+        let client = self.send_request(Outgoing {
             branch,
             flow,
             bytes,
-            invite,
-            Origin::Relay(server),
+            origin: Origin::Relay(server),
             call,
-            RELAY_RING,
-        );
+            ring_timeout: invite.then_some(RELAY_RING),
+        });
         if let Some(server) = self.table.servers.get_mut(server) {
             server.client = Some(client);
         }

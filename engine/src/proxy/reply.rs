@@ -4,20 +4,32 @@ use crate::message::{Index, Name};
 use crate::print;
 use crate::transaction::key::write_hex;
 
-/// Print a response of our own to a request.
-///
-/// `via`: the top Via value with received and rport; None: as it came. `tag`: added to the To header if it
-/// has none; None for 100 (17.2.1). `extra`: whole header lines.
-pub fn print(
-    out: &mut Vec<u8>,
-    bytes: &[u8],
-    index: &Index,
-    via: Option<&[u8]>,
-    status: u16,
-    phrase: &str,
-    tag: Option<u64>,
-    extra: &[u8],
-) {
+/// A response of our own.
+pub struct Reply<'a> {
+    /// SIP status.
+    pub status: u16,
+    /// Reason phrase.
+    pub phrase: &'a str,
+    /// The top Via value with received and rport; None: as it came.
+    pub via: Option<&'a [u8]>,
+    /// Added to the To header if it has no tag; None for 100 (17.2.1).
+    pub tag: Option<u64>,
+    /// Whole header lines.
+    pub extra: &'a [u8],
+    /// Whole Server header line; empty: none.
+    pub server: &'a [u8],
+}
+
+/// Print it, for the request that it answers.
+pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, reply: &Reply) {
+    let Reply {
+        status,
+        phrase,
+        via,
+        tag,
+        extra,
+        server,
+    } = *reply;
     out.extend_from_slice(b"SIP/2.0 ");
     print::decimal(out, u64::from(status));
     out.push(b' ');
@@ -58,6 +70,7 @@ pub fn print(
         }
     }
     out.extend_from_slice(extra);
+    out.extend_from_slice(server);
     out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
 }
 

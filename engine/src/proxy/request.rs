@@ -96,6 +96,7 @@ impl Endpoint {
             client: None,
             cancelled: false,
             ringing: false,
+            early_media: false,
             restored: false,
             best: None,
             held: VecDeque::new(),

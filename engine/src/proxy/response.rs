@@ -2,7 +2,7 @@
 
 use crate::arena::Id;
 use crate::dialog::{self, reach, route_uri, Best, Held, Leg, Party, Phase};
-use crate::endpoint::{Endpoint, Incoming};
+use crate::endpoint::{Endpoint, Incoming, Outgoing};
 use crate::event::{Cause, Event};
 use crate::header;
 use crate::message::{Index, Method, Name, Start};
@@ -159,6 +159,7 @@ impl Endpoint {
             learn(call, message);
         }
         let first = !std::mem::replace(&mut call.ringing, true);
+        call.early_media |= !message.index.body.is_empty();
         if let Some(server) = call.server {
             self.pass_back(server, message, status);
         }
@@ -213,13 +214,13 @@ impl Endpoint {
         if better {
             call.best = Some(Best { status, bytes });
         }
-        let (cancelled, ringing) = (call.cancelled, call.ringing);
+        let (cancelled, early_media) = (call.cancelled, call.early_media);
         self.events.push_back(Event::Failed {
             call: id,
             status,
             cause,
             cancelled,
-            ringing,
+            early_media,
             reason,
         });
     }
@@ -310,15 +311,14 @@ impl Endpoint {
             if method == b"ACK" {
                 self.outbox.push(party.flow, &out);
             } else if first {
-                self.send_request(
+                self.send_request(Outgoing {
                     branch,
-                    party.flow,
-                    out.into_boxed_slice(),
-                    false,
-                    Origin::Own,
-                    0,
-                    0,
-                );
+                    flow: party.flow,
+                    bytes: out.into_boxed_slice(),
+                    origin: Origin::Own,
+                    call: 0,
+                    ring_timeout: None,
+                });
             }
         }
     }

@@ -81,9 +81,11 @@ fn spans_lie_within(bytes: &[u8], index: &Index) {
 
 /// Nothing of the message before shines through.
 fn a_used_index_reads_alike(bytes: &[u8], kind: Kind, index: &Index) {
-    let other = b"BYE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx;rport, SIP/2.0/UDP y\r\nl: 1\r\n\r\nx";
+    let other = b"BYE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x:1;branch=z9hG4bKx;rport;received=y;maddr=z, SIP/2.0/UDP y\r\n\
+        From: f <sip:f>;tag=f\r\nTo: t <sip:t>;tag=t\r\ni: i\r\nCSeq: 9 BYE\r\nMax-Forwards: 9\r\nl: 2\r\nl: 1\r\n\r\nx";
     let mut used = Index::new();
     parse::datagram(other, &mut used);
+    assert!(used.fault.is_some() && used.max_forwards.is_some());
     assert_eq!(parse::datagram(bytes, &mut used), kind);
     assert_eq!(used, *index);
 }
