@@ -17,6 +17,7 @@ class WireCall:
     answered_at: float | None = None
     """200 to the first INVITE."""
     bye_at: float | None = None
+    """The first BYE, whoever sent it."""
     bye_answered_at: float | None = None
     bye_statuses: list[int] = field(default_factory=list)
 
