@@ -158,9 +158,9 @@ def _show_table(rows: Sequence[Row], operator_earned_micros: int | None) -> None
     table.add_column("Account", no_wrap=True)
     table.add_column("Name", min_width=16)
     table.add_column("Category", no_wrap=True)
-    for title in ("Balance", "Credit limit", "Held", "Earned"):
+    for title in ("Balance", "Credit", "Held", "Earned"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Currency", no_wrap=True)
+    table.add_column("", no_wrap=True)
     table.add_column("State", no_wrap=True)
 
     guides: Iterator[str] | None = None

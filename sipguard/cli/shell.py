@@ -137,13 +137,18 @@ def default_config_file() -> Path:
 def show(renderable: RenderableType) -> None:
     """Print something made with rich. Nothing is ever cut off, because people and programs look for it."""
     from rich.console import Console
+    from rich.table import Table
 
     console = Console(highlight=False)
-    wanted = Console(width=10_000).measure(renderable)
-    if console.is_terminal:
-        console.width = max(console.width, wanted.minimum)
-    else:
-        console.width = wanted.maximum
+    boundless = Console(width=10_000)
+    if isinstance(renderable, Table):
+        # rich means "never wrapped" by no_wrap, but cuts such columns off where there is little room.
+        for column in renderable.columns:
+            if column.no_wrap:
+                cells = (column.header, *column.cells)
+                column.min_width = max(boundless.measure(cell).maximum for cell in cells)
+    wanted = boundless.measure(renderable)
+    console.width = max(console.width, wanted.minimum) if console.is_terminal else wanted.maximum
     console.print(renderable)
 
 
