@@ -1,1 +1,1 @@
-"""Calls from the first INVITE to the settled CDR: admission, control, settlement, and what refusals answer."""
+"""What happens to a call: admission, the record of the live ones, control of their length, settlement."""

@@ -44,7 +44,9 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection in one read transaction: everything that it reads is of the same moment."""
-        async with self._engine.connect() as conn, conn.begin():
+        # Begins by itself with the first statement and is rolled back at the end: nothing to commit, and
+        # the commit of a damaged file fails even where the reading of it was put up with.
+        async with self._engine.connect() as conn:
             yield conn
 
     @asynccontextmanager

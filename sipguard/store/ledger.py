@@ -6,11 +6,11 @@ transaction. The proxy posts through writer.py, everybody else through `post`; b
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text, select, update
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text, func, select, update
 from sqlalchemy import insert as insert_into
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -55,6 +55,9 @@ posting = Table(
 )
 
 
+_LISTED = 100  # in a report: enough to start from, however much is wrong
+
+
 class KeyConflictError(StoreError):
     """An entry with this idempotency key exists, and says something else."""
 
@@ -77,7 +80,7 @@ class VerifyReport:
     residual_micros: dict[str, Micros] = field(default_factory=dict)
     """Sum of all postings by currency: 0, or money was made or lost."""
     unbalanced: list[int] = field(default_factory=list)
-    """Keys of the entries whose postings do not sum to zero in every currency."""
+    """Keys of the entries whose postings do not sum to zero in every currency, the first hundred."""
     drifts: list[Drift] = field(default_factory=list)
     broken_link: int | None = None
     """Key of the first entry that is missing, altered, or not linked to the one before it."""
@@ -186,6 +189,9 @@ async def verify(conn: AsyncConnection) -> VerifyReport:
         await _replay(conn, report)
     except DatabaseError as error:
         report.unreadable = str(error.orig)
+    except (LookupError, TypeError, ValueError) as error:
+        # STRICT and foreign keys hold for what is written, not for what a damaged page reads as.
+        report.unreadable = f"a row makes no sense: {error!r}"
     return report
 
 
@@ -210,56 +216,69 @@ async def _currencies(conn: AsyncConnection, ledgers: set[int]) -> dict[int, str
 
 async def _replay(conn: AsyncConnection, report: VerifyReport) -> None:
     stored = (await conn.execute(select(ledger_account))).all()
-    currencies = {row.key: row.currency for row in stored}
-    sums = dict.fromkeys(currencies, 0)
-    report.residual_micros = dict.fromkeys(sorted(set(currencies.values())), 0)
-
-    expected_key, previous = 1, journal.GENESIS
-    async for head, pairs in _entries(conn):
-        report.entries += 1
-        report.postings += len(pairs)
-        residual: dict[str, Micros] = {}
-        for ledger, micros in pairs:
-            sums[ledger] += micros
-            currency = currencies[ledger]
-            residual[currency] = residual.get(currency, 0) + micros
-        for currency, micros in residual.items():
-            report.residual_micros[currency] += micros
-        if any(residual.values()):
-            report.unbalanced.append(head.key)
-        if report.broken_link is None and not _links(head, pairs, expected_key, previous):
-            report.broken_link = expected_key
-        expected_key, previous = head.key + 1, head.hash
-
-    for row in stored:
-        if row.balance_micros != sums[row.key]:
-            report.drifts.append(Drift(row.key, row.balance_micros, sums[row.key]))
-
-
-def _links(head: Any, pairs: Sequence[tuple[int, Micros]], expected_key: int, previous: bytes) -> bool:
-    expected_hash = journal.link(
-        previous, head.key, head.idempotency_key, head.kind, head.at_ms, head.origin, head.memo, pairs
-    )
-    found = (head.key, head.previous_hash, head.hash)
-    return found == (expected_key, previous, expected_hash)
-
-
-async def _entries(conn: AsyncConnection) -> AsyncIterator[tuple[Any, list[tuple[int, Micros]]]]:
-    """Every entry in order, with its (ledger, amount) pairs, read as a stream."""
+    replay = _Replay(report, {row.key: row.currency for row in stored})
     query = (
-        select(journal_entry, posting.c.ledger, posting.c.amount_micros)
+        select(journal_entry, posting)
         .outerjoin(posting, posting.c.entry == journal_entry.c.key)
         .order_by(journal_entry.c.key, posting.c.position)
     )
-    head: Any = None
-    pairs: list[tuple[int, Micros]] = []
     async with conn.stream(query, execution_options={"yield_per": 2_000}) as rows:
         async for row in rows:
-            if head is None or row.key != head.key:
-                if head is not None:
-                    yield head, pairs
-                head, pairs = row, []
-            if row.ledger is not None:
-                pairs.append((row.ledger, row.amount_micros))
-    if head is not None:
-        yield head, pairs
+            replay.take(row)
+    replay.end_entry()
+    if report.broken_link is None:
+        orphaned = posting.c.entry.not_in(select(journal_entry.c.key))
+        report.broken_link = await conn.scalar(select(func.min(posting.c.entry)).where(orphaned))
+    for row in stored:
+        if row.balance_micros != replay.sums[row.key]:
+            report.drifts.append(Drift(row.key, row.balance_micros, replay.sums[row.key]))
+
+
+class _Replay:
+    """Follows the journal row by row: one row per posting, each with its whole entry."""
+
+    def __init__(self, report: VerifyReport, currencies: dict[int, str]) -> None:
+        self._report = report
+        self._currencies = currencies
+        self.sums = dict.fromkeys(currencies, 0)
+        report.residual_micros = dict.fromkeys(sorted(set(currencies.values())), 0)
+        self._entry: Any = None
+        self._pairs: list[tuple[int, Micros]] = []
+        self._in_place = True
+        self._expected_key = 1
+        self._previous = journal.GENESIS
+
+    def take(self, row: Any) -> None:
+        if self._entry is None or row.key != self._entry.key:
+            self.end_entry()
+            self._entry, self._pairs, self._in_place = row, [], True
+        if row.ledger is not None:
+            # A seek in a damaged page can end at a row that does not belong here.
+            self._in_place = self._in_place and (row.entry, row.position) == (row.key, len(self._pairs))
+            self._pairs.append((row.ledger, row.amount_micros))
+
+    def end_entry(self) -> None:
+        """The entry is complete: add it up and see whether it is linked to the one before."""
+        entry, report = self._entry, self._report
+        if entry is None:
+            return
+        report.entries += 1
+        report.postings += len(self._pairs)
+        residual: dict[str, Micros] = {}
+        for ledger, micros in self._pairs:
+            self.sums[ledger] += micros
+            currency = self._currencies[ledger]
+            residual[currency] = residual.get(currency, 0) + micros
+        for currency, micros in residual.items():
+            report.residual_micros[currency] += micros
+        if any(residual.values()) and len(report.unbalanced) < _LISTED:
+            report.unbalanced.append(entry.key)
+        if report.broken_link is None and not self._is_linked(entry):
+            report.broken_link = self._expected_key
+        self._expected_key, self._previous = entry.key + 1, entry.hash
+
+    def _is_linked(self, entry: Any) -> bool:
+        found = (entry.key, entry.previous_hash, entry.hash)
+        told = (entry.key, entry.idempotency_key, entry.kind, entry.at_ms, entry.origin, entry.memo)
+        linked = journal.link(self._previous, *told, self._pairs)
+        return self._in_place and found == (self._expected_key, self._previous, linked)

@@ -1,0 +1,128 @@
+"""A new INVITE: judged, then claimed, held and forwarded in one step with nothing awaited between."""
+
+from __future__ import annotations
+
+from sipguard.calls import settlement
+from sipguard.calls.call import Call
+from sipguard.calls.exchange import Exchange
+from sipguard.calls.reasons import answer
+from sipguard.model.call import Attempt
+from sipguard.model.verdict import Permit, Reason, Refusal
+from sipguard.policy import credit
+from sipguard.policy.decide import Moment, decide
+from sipguard.policy.funds import Shortage
+from sipguard.policy.pace import routing_gateway_key
+from sipguard.sip.events import Invite
+from sipguard.store.writer import CallClosed
+
+
+def on_invite(exchange: Exchange, event: Invite) -> None:
+    """Decide once; forward or refuse."""
+    now = exchange.clock.now()
+    attempt = Attempt(
+        event.source_host, event.source_port, event.request_user, event.from_user, event.sip_call_id
+    )
+    exchange.tally.attempts += 1
+    verdict = decide(attempt, exchange.directory, exchange.funds, exchange.current, exchange.pace, now)
+    if isinstance(verdict, Permit):
+        closed = None if verdict.emergency else _closed(exchange, verdict)
+        verdict = closed or _admit(exchange, event, attempt, verdict, now)
+        if isinstance(verdict, Permit):
+            return
+    refuse(exchange, event, attempt, verdict, now)
+
+
+def _closed(exchange: Exchange, permit: Permit) -> Refusal | None:
+    """Refusals that are no matter of policy: the store is down, or the daemon is being stopped."""
+    if not exchange.takes_calls():
+        return _of_permit(
+            permit,
+            Reason.STORE_DOWN,
+            f"store {'behind' if exchange.writer.healthy else 'failing'}, backlog {exchange.writer.backlog}",
+            "a store that takes records",
+        )
+    if exchange.draining:
+        return _of_permit(permit, Reason.OVERLOADED, "draining", "a daemon that takes new calls")
+    return None
+
+
+def _of_permit(permit: Permit, reason: Reason, observed: str, required: str) -> Refusal:
+    return Refusal(
+        reason,
+        level=None,
+        rule=None,
+        observed=observed,
+        required=required,
+        account_id=permit.levels[0].account.id,
+        gateway_id=permit.mapping_gateway.id,
+        called=permit.called,
+        calling=permit.calling,
+    )
+
+
+def _admit(
+    exchange: Exchange, event: Invite, attempt: Attempt, permit: Permit, now: Moment
+) -> Permit | Refusal:
+    """Take money and channels at every level and at the first gateway, or nothing."""
+    first = permit.candidates[0]
+    shortage = exchange.funds.hold(event.call, credit.holds(permit, first))
+    if shortage is not None:
+        # decide() looked at each ledger by itself; here they are asked for together.
+        return _of_permit(permit, Reason.NOT_ENOUGH_MONEY, *_values(shortage))
+    call = Call(
+        id=event.call,
+        permit=permit,
+        attempt=attempt,
+        user_agent=event.user_agent,
+        invited=now,
+        candidate=first,
+        granted_seconds=permit.slice_seconds,
+    )
+    exchange.current.claim(call)
+    exchange.pace.take(permit, now.monotonic_ns)
+    send(exchange, call, now)
+    return permit
+
+
+def _values(shortage: Shortage) -> tuple[str, str]:
+    return f"{shortage.available_micros} micro-units available", f"{shortage.required_micros} micro-units"
+
+
+def send(exchange: Exchange, call: Call, now: Moment) -> None:
+    """Forward a call to its present candidate: exactly the number that was judged."""
+    candidate = call.candidate
+    exchange.pace.take_route(candidate.gateway, now.monotonic_ns)
+    target = exchange.targets[candidate.gateway.key]
+    forwarded = exchange.engine.forward(call.id, target, candidate.number)
+    assert forwarded, f"call {call.id} is unknown to the engine"
+
+
+def next_gateway(exchange: Exchange, call: Call, now: Moment) -> bool:
+    """Move the call, its slot and its vendor's hold to the next candidate that has room; False: none has."""
+    for position in range(call.position + 1, len(call.permit.candidates)):
+        candidate = call.permit.candidates[position]
+        gateway = candidate.gateway
+        if gateway.key not in exchange.targets:
+            continue
+        if gateway.capacity is not None and exchange.current.routing_gateway(gateway.key) >= gateway.capacity:
+            continue
+        if (
+            gateway.cps_limit is not None
+            and exchange.pace.used(routing_gateway_key(gateway), now.monotonic_ns) >= gateway.cps_limit
+        ):
+            continue
+        from_ledger = call.candidate.gateway.clearing_ledger
+        if exchange.funds.retarget(call.id, from_ledger, credit.vendor_hold(candidate)) is not None:
+            continue
+        exchange.current.move(call, position)
+        return True
+    return False
+
+
+def refuse(exchange: Exchange, event: Invite, attempt: Attempt, refusal: Refusal, now: Moment) -> None:
+    """Answer by the table, and keep why."""
+    exchange.tally.refused += 1
+    reply = answer(refusal.reason)
+    exchange.engine.reject(event.call, reply.status, reply.phrase, reply.reason, reply.retry_after)
+    cdr = settlement.refused(event.call, attempt, refusal, now, exchange.directory.revision, event.user_agent)
+    exchange.writer.submit(CallClosed(cdr, None))

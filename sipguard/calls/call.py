@@ -1,0 +1,47 @@
+"""The record of one call from its permit to its end. Counts, holds and the CDR are derived from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sipguard.model.call import Attempt
+from sipguard.model.cdr import GatewayTry
+from sipguard.model.verdict import Candidate, Permit
+from sipguard.policy.decide import Moment
+
+_NS_PER_MS = 1_000_000
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call that was permitted. Times are kept on one clock, so that a wall clock that jumps during the
+    call changes neither its length nor the order of its moments."""
+
+    id: int
+    permit: Permit
+    attempt: Attempt
+    user_agent: str
+    invited: Moment
+    candidate: Candidate
+    """The gateway that has the call, or is being asked."""
+    position: int = 0
+    """Index of `candidate` in the permit."""
+    tries: list[GatewayTry] = field(default_factory=list)
+    """Gateways that did not take it."""
+    ringing_ms: int | None = None
+    answered_ms: int | None = None
+    """Unix milliseconds of the 2xx."""
+    granted_seconds: int = 0
+    """How long it may last by what is held for it."""
+    ending: bool = False
+    """Its end is recorded, or being recorded: no second one may be."""
+
+    def unix_ms(self, now_ns: int) -> int:
+        """A moment of this call as Unix milliseconds."""
+        return self.invited.unix_ms + (now_ns - self.invited.monotonic_ns) // _NS_PER_MS
+
+    @property
+    def answered_ns(self) -> int:
+        """The 2xx on the monotonic clock; of this run, also for a call of an earlier one."""
+        assert self.answered_ms is not None
+        return self.invited.monotonic_ns + (self.answered_ms - self.invited.unix_ms) * _NS_PER_MS

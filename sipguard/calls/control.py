@@ -1,0 +1,110 @@
+"""How long an answered call may last: slices renewed before they end, a cut where the money ends.
+
+What is held covers `granted_seconds` from the answer on. Before they are over, more is asked for, for all
+payers at once. Where less is to be had than wanted, the call ends at the granted second: only the call
+that cannot pay, never the others of the account. Money that comes in time lengthens it again.
+"""
+
+from __future__ import annotations
+
+from sipguard.calls import saved
+from sipguard.calls.call import Call
+from sipguard.calls.closing import close
+from sipguard.calls.exchange import Exchange
+from sipguard.policy import credit
+from sipguard.store.writer import CallUpdated
+
+_NS = 1_000_000_000
+
+RENEWAL_LEAD_SECONDS = 5
+"""Renewed this long before the end (or half a slice, if that is less), so that a busy moment cuts nobody."""
+
+CUT_MONEY = "not_enough_money"
+CUT_LENGTH = "max_call_seconds"
+_REASONS = {
+    CUT_MONEY: ('SIP;cause=402;text="Payment Required"', 21),
+    CUT_LENGTH: ('SIP;cause=480;text="Maximum call length"', 16),
+}
+
+
+def watch(exchange: Exchange, call: Call) -> None:
+    """Begin with an answered call: its first slice is held already."""
+    limit = call.permit.max_seconds
+    if limit is not None and limit < call.granted_seconds:
+        call.granted_seconds = limit
+    if call.permit.emergency:
+        return
+    _set_alarm(exchange, call)
+
+
+def _set_alarm(exchange: Exchange, call: Call) -> None:
+    end_ns = call.answered_ns + call.granted_seconds * _NS
+    if call.granted_seconds == call.permit.max_seconds:
+        exchange.alarms.at(end_ns, lambda _: _cut_if_over(exchange, call), call.id)
+        return
+    lead = min(RENEWAL_LEAD_SECONDS * _NS, call.permit.slice_seconds * _NS // 2)
+    exchange.alarms.at(end_ns - lead, lambda _: _renew(exchange, call), call.id)
+
+
+def _renew(exchange: Exchange, call: Call) -> None:
+    """Ask for the next slice; where it is not to be had whole, end at what is."""
+    if call.ending:
+        return
+    if extend(exchange, call):
+        _set_alarm(exchange, call)
+        return
+    end_ns = call.answered_ns + call.granted_seconds * _NS
+    exchange.alarms.at(end_ns, lambda _: _cut_if_over(exchange, call), call.id)
+
+
+def extend(exchange: Exchange, call: Call) -> bool:
+    """Hold as much of the next slice as everybody can pay; True if it was the whole slice."""
+    permit = call.permit
+    now_ns = exchange.clock.now().monotonic_ns
+    lasted = max(0, now_ns - call.answered_ns) // _NS
+    # After a restart or a stopped process the call may have outlasted its slice: catch up.
+    wanted = max(call.granted_seconds, lasted) + permit.slice_seconds
+    if permit.max_seconds is not None:
+        wanted = min(wanted, permit.max_seconds)
+    affordable = credit.affordable_seconds(call.id, permit, call.candidate, exchange.funds)
+    granted = wanted if affordable is None else min(wanted, affordable)
+    if granted <= call.granted_seconds:
+        return False
+    more = credit.renewal(permit, call.candidate, call.granted_seconds, granted)
+    if exchange.funds.extend(call.id, more) is not None:
+        return False
+    call.granted_seconds = granted
+    exchange.writer.submit(CallUpdated(call.id, saved.save(call)))
+    return granted == wanted
+
+
+def _cut_if_over(exchange: Exchange, call: Call) -> None:
+    """The granted second has come. Money that arrived meanwhile lengthens the call; else it ends."""
+    if call.ending:
+        return
+    at_limit = call.granted_seconds == call.permit.max_seconds
+    if not at_limit:
+        before = call.granted_seconds
+        whole = extend(exchange, call)
+        if call.granted_seconds > before:
+            if whole:
+                _set_alarm(exchange, call)
+            else:
+                end_ns = call.answered_ns + call.granted_seconds * _NS
+                exchange.alarms.at(end_ns, lambda _: _cut_if_over(exchange, call), call.id)
+            return
+    cut(exchange, call, CUT_LENGTH if at_limit else CUT_MONEY)
+
+
+def cut(exchange: Exchange, call: Call, reason: str) -> None:
+    """End an answered call from here: charged and recorded first, then BYE to both sides."""
+    header, cause = _REASONS[reason]
+    exchange.tally.cut += 1
+    now_ns = exchange.clock.now().monotonic_ns
+    record = close(exchange, call, now_ns, "sipguard", reason, cause)
+
+    def durable() -> None:
+        exchange.engine.hangup(call.id, header)
+        exchange.kick()
+
+    exchange.writer.submit(record, durable)

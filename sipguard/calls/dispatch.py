@@ -1,0 +1,33 @@
+"""Event of the engine -> step. Nothing else happens here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sipguard.calls.admission import on_invite
+from sipguard.calls.exchange import Exchange, log
+from sipguard.calls.progress import on_answered, on_ended, on_failed, on_ringing
+from sipguard.sip.events import Answered, Ended, Event, Failed, Invite, Ringing
+
+_STEPS: dict[type, Callable[[Exchange, Any], None]] = {
+    Invite: on_invite,
+    Ringing: on_ringing,
+    Failed: on_failed,
+    Answered: on_answered,
+    Ended: on_ended,
+}
+
+
+def dispatcher(exchange: Exchange) -> Callable[[Event], None]:
+    """The function that the driver calls for each event. It never raises: one call's bug is not another's."""
+
+    def dispatch(event: Event) -> None:
+        try:
+            _STEPS[type(event)](exchange, event)
+        except Exception:
+            log.exception("call.step_failed", event=type(event).__name__, call=event.call)
+            if isinstance(event, Invite):
+                exchange.engine.reject(event.call, 500, "Server Internal Error")
+
+    return dispatch

@@ -1,0 +1,68 @@
+"""What the steps of a call share: the engine, the books, the present calls. One exchange per proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from sipguard.calls.alarm import Alarms
+from sipguard.calls.call import Call
+from sipguard.calls.clock import Clock
+from sipguard.calls.current import Current
+from sipguard.policy.directory import Directory
+from sipguard.policy.funds import Funds
+from sipguard.policy.pace import Pace
+from sipguard.sip.events import Engine, Target
+from sipguard.store.writer import Writer
+
+log = structlog.get_logger()
+
+BACKLOG_LIMIT = 20_000
+"""Records that wait for the store, beyond which new calls are refused: about ten seconds of a full load,
+and far below what memory holds."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counters since the start."""
+
+    attempts: int = 0
+    refused: int = 0
+    answered: int = 0
+    failed: int = 0
+    failovers: int = 0
+    cut: int = 0
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Everything that a step needs; replaced never, but for the directory, which is swapped whole."""
+
+    engine: Engine
+    writer: Writer
+    clock: Clock
+    funds: Funds
+    directory: Directory
+    targets: Mapping[int, Target]
+    """Routing gateways of the directory as the engine dials them, by key."""
+    kick: Callable[[], None]
+    """Flush the engine soon: something was ordered outside its turn."""
+    current: Current = field(default_factory=Current)
+    pace: Pace = field(default_factory=Pace)
+    alarms: Alarms = field(default_factory=Alarms)
+    tally: Tally = field(default_factory=Tally)
+    draining: bool = False
+    """No new calls; those that are up go on."""
+    held_byes: set[int] = field(default_factory=set)
+    """Calls whose BYE waits for its record."""
+
+    def takes_calls(self) -> bool:
+        """Whether what a new call will cost can be written."""
+        return self.writer.healthy and self.writer.backlog < BACKLOG_LIMIT
+
+    def over(self, call: Call) -> None:
+        """A call that owes nothing is over: its holds and channels are free."""
+        self.funds.release(call.id)
+        self.current.drop(call)

@@ -1,0 +1,106 @@
+"""What becomes of a call that was forwarded: it rings, fails, is answered, ends. Recorded before relayed."""
+
+from __future__ import annotations
+
+import re
+
+from sipguard.calls import admission, control, saved, settlement
+from sipguard.calls.call import Call
+from sipguard.calls.closing import close
+from sipguard.calls.exchange import Exchange
+from sipguard.model.cdr import GatewayTry
+from sipguard.sip.events import Answered, Ended, Failed, Ringing
+from sipguard.store.writer import CallAnswered, CallClosed
+
+NEVER_FAILOVER = frozenset({486, 487, 600, 603, 604, 607, 608})
+"""The callee, or the caller, has decided: asking another gateway would ring again against their will."""
+
+BYE_PATIENCE_NS = 150_000_000
+"""How long a BYE waits for its record. A store that is locked or full must not keep a call up: past this
+the BYE goes, and its record is kept in memory and written when the store is back (bypass D38)."""
+
+
+def on_ringing(exchange: Exchange, event: Ringing) -> None:
+    """The first 18x went to the caller."""
+    call = exchange.current.find(event.call)
+    if call is not None:
+        call.ringing_ms = call.unix_ms(exchange.clock.now().monotonic_ns)
+
+
+def on_failed(exchange: Exchange, event: Failed) -> None:
+    """A gateway did not take the call: the next one, or the best refusal to the caller."""
+    call = exchange.current.find(event.call)
+    if call is None:
+        exchange.engine.finish(event.call)
+        return
+    now = exchange.clock.now()
+    cause = "cancelled" if event.cancelled else event.cause
+    call.tries.append(GatewayTry(call.candidate.gateway.id, call.candidate.number, event.status, cause))
+    if _tries_on(event, call) and admission.next_gateway(exchange, call, now):
+        exchange.tally.failovers += 1
+        admission.send(exchange, call, now)
+        return
+    status = exchange.engine.finish(call.id)
+    exchange.tally.failed += 1
+    exchange.over(call)
+    ended_by = "caller" if event.cancelled else "gateway"
+    cdr = settlement.failed(
+        call, now.monotonic_ns, status or event.status, ended_by, event.cancelled, q850(event.reason)
+    )
+    exchange.writer.submit(CallClosed(cdr, None))
+
+
+def _tries_on(event: Failed, call: Call) -> bool:
+    """Whether another gateway may be asked. Never once the caller may be hearing this one."""
+    if event.cancelled or event.early_media or event.status in NEVER_FAILOVER:
+        return False
+    return event.cause != "response" or event.status in call.candidate.gateway.failover_codes
+
+
+def on_answered(exchange: Exchange, event: Answered) -> None:
+    """A 2xx came: it goes to the caller once the call would survive a restart. The clock starts here."""
+    call = exchange.current.find(event.call)
+    assert call is not None, f"call {event.call} was answered and is unknown"
+    exchange.tally.answered += 1
+    call.answered_ms = call.unix_ms(exchange.clock.now().monotonic_ns)
+    record = CallAnswered(call.id, call.answered_ms, event.dialog, saved.save(call))
+
+    def durable() -> None:
+        exchange.engine.release(call.id)
+        exchange.kick()
+
+    exchange.writer.submit(record, durable)
+    control.watch(exchange, call)
+
+
+def on_ended(exchange: Exchange, event: Ended) -> None:
+    """A BYE came: it goes on once the charge is recorded."""
+    call = exchange.current.find(event.call)
+    if call is None or call.ending:
+        exchange.engine.release(event.call)
+        return
+    now = exchange.clock.now()
+    record = close(exchange, call, now.monotonic_ns, event.by, None, q850(event.reason))
+    call_id = call.id
+    exchange.held_byes.add(call_id)
+
+    def go(_: int = call_id) -> None:
+        if call_id in exchange.held_byes:
+            exchange.held_byes.discard(call_id)
+            exchange.engine.release(call_id)
+            exchange.kick()
+
+    exchange.writer.submit(record, go)
+    if exchange.writer.healthy:
+        exchange.alarms.at(now.monotonic_ns + BYE_PATIENCE_NS, go, call_id)
+    else:
+        go()
+
+
+_Q850 = re.compile(r"\bQ\.850\s*;[^,]*?\bcause\s*=\s*(\d{1,3})", re.IGNORECASE)
+
+
+def q850(reason: str) -> int | None:
+    """Cause of a Reason header value (RFC 3326), if it names one of Q.850."""
+    match = _Q850.search(reason) if reason else None
+    return int(match.group(1)) if match else None

@@ -1,0 +1,206 @@
+"""The proxy process: puts the rooms together, runs them, takes them apart again. No rule lives here."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import secrets
+import signal
+import sys
+import time
+
+import structlog
+import uvloop
+
+from sipguard import control
+from sipguard.calls.clock import SystemClock
+from sipguard.calls.dispatch import dispatcher
+from sipguard.calls.exchange import Exchange
+from sipguard.calls.follow import Follower
+from sipguard.calls.recovery import ENDED_KEPT_MS, recover
+from sipguard.calls.report import live_calls, status
+from sipguard.config import Config, Listener
+from sipguard.model.configuration import Settings
+from sipguard.policy.directory import Directory
+from sipguard.policy.funds import Funds
+from sipguard.sip.driver import Driver
+from sipguard.sip.events import Engine
+from sipguard.sip.targets import targets
+from sipguard.store import configuration, database, instance, ledger, live_call
+from sipguard.store.writer import Writer
+
+log = structlog.get_logger()
+
+PRUNE_SECONDS = 10.0
+"""How often the rows of ended calls are cleared away."""
+
+
+def run(config: Config) -> int:
+    """Run until SIGTERM or SIGINT; the exit status of the process."""
+    _configure_log(config)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_Daemon(config).run())
+    except (database.StoreError, control.ControlError, _CannotStartError) as error:
+        sys.stderr.write(f"sipguard: {error}\n")
+        return 1
+
+
+class _CannotStartError(Exception):
+    """Something that the daemon needs is not to be had; the message says what."""
+
+
+class _Daemon:
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        store = database.open(self._config.database.path)
+        try:
+            await self._run(loop, store)
+        finally:
+            await store.close()
+        return 0
+
+    async def _run(self, loop: asyncio.AbstractEventLoop, store: database.Database) -> None:
+        config = self._config
+        settings = Settings(
+            slice_seconds=config.calls.slice_seconds,
+            free_levels=config.calls.free_levels,
+            emergency_numbers=frozenset(config.emergency.numbers),
+            emergency_gateway_ids=config.emergency.gateways,
+        )
+        async with store.writing() as conn:
+            epoch = await instance.next_epoch(conn)
+        async with store.reading() as conn:
+            loaded = await configuration.load(conn)
+            balances = await ledger.balances(conn)
+            rows = await live_call.load_live(conn)
+        try:
+            directory = Directory.build(loaded, settings)
+            dialled = targets(directory.routing_gateways.values())
+        except ValueError as error:
+            raise _CannotStartError(f"{config.database.path}: {error}") from error
+
+        engine = Engine(
+            epoch=epoch,
+            seed=secrets.token_bytes(32),
+            server_name=config.sip.server_name,
+            now=time.monotonic_ns(),
+        )
+        for listener in config.sip.listen:
+            _listen(engine, listener)
+        writer = Writer(
+            config.database.path,
+            loop,
+            origin=f"proxy:{epoch}",
+            window_ms=config.database.commit_window_ms,
+        )
+        exchange = Exchange(
+            engine=engine,
+            writer=writer,
+            clock=SystemClock(),
+            funds=Funds(balances),
+            directory=directory,
+            targets=dialled,
+            kick=lambda: driver.kick(),
+        )
+        driver = Driver(engine, loop, time.monotonic_ns, dispatcher(exchange))
+        recovered = recover(exchange, rows)
+        follower = Follower(exchange, store, settings, loaded.revision)
+        server = await control.serve(
+            config.control.socket,
+            {
+                "status": lambda _: status(exchange, epoch),
+                "calls": lambda _: live_calls(exchange),
+                "refresh": lambda _: follower.refresh(),
+                "stop": lambda _: self._stop.set(),
+            },
+            lambda message: log.error("control.failed", message=message),
+        )
+        tasks = [loop.create_task(follower.run()), loop.create_task(_prune(store))]
+        _tune_collector()
+        exchange.alarms.start(loop, time.monotonic_ns)
+        driver.start()
+        log.info(
+            "daemon.ready",
+            epoch=epoch,
+            listen=[f"{one.host}:{one.port}" for one in config.sip.listen],
+            accounts=len(directory.accounts),
+            revision=directory.revision,
+            calls_restored=recovered.live,
+            calls_lost=recovered.lost,
+        )
+        try:
+            await self._stop.wait()
+            await self._drain(exchange)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            exchange.alarms.stop()
+            driver.stop()
+            left = await writer.close(timeout_seconds=10)
+            if left:
+                log.error("daemon.records_lost", records=left)
+            driver.stop()
+            await server.close()
+            log.info("daemon.stopped", calls_left=len(exchange.current))
+
+    async def _drain(self, exchange: Exchange) -> None:
+        """No new calls; those that are up get time to end. What is left is restored by the next start."""
+        exchange.draining = True
+        deadline = time.monotonic() + self._config.calls.drain_seconds
+        log.info("daemon.draining", calls=len(exchange.current))
+        while len(exchange.current) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 -- at a stop, once; an event would cost every call
+
+
+def _listen(engine: Engine, listener: Listener) -> None:
+    try:
+        engine.listen(listener.host, listener.port, listener.advertise_host, listener.advertise_port)
+    except OSError as error:
+        raise _CannotStartError(f"cannot listen on {listener.host}:{listener.port}: {error}") from error
+
+
+async def _prune(store: database.Database) -> None:
+    while True:
+        await asyncio.sleep(PRUNE_SECONDS)
+        try:
+            async with store.writing() as conn:
+                await live_call.prune(conn, time.time_ns() // 1_000_000 - ENDED_KEPT_MS)
+        except Exception as error:  # a busy or failing store is the writer's to report; this can wait
+            log.warning("store.prune_failed", error=str(error))
+
+
+def _tune_collector() -> None:
+    """The directory lives long and is full of references: a full collection would walk all of it, and
+    stop calls meanwhile. What exists now is left out of collections; young garbage is still found."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _configure_log(config: Config) -> None:
+    renderer: structlog.typing.Processor
+    if config.log.format == "json":
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[config.log.level.upper()]
+        ),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )

@@ -1,0 +1,23 @@
+"""Routing gateways as the engine dials them: made once per directory, not once per call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sipguard.model.gateway import RoutingGateway
+from sipguard.sip.events import Target
+
+
+def target(gateway: RoutingGateway) -> Target:
+    """Raises ValueError where the host is no IP address."""
+    return Target(
+        gateway.host,
+        gateway.port,
+        answer_timeout_ms=gateway.answer_timeout_ms,
+        ring_timeout_ms=gateway.ring_timeout_ms,
+    )
+
+
+def targets(gateways: Iterable[RoutingGateway]) -> dict[int, Target]:
+    """By gateway key."""
+    return {gateway.key: target(gateway) for gateway in gateways}
