@@ -26,7 +26,7 @@ ENGINE_SOURCES := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -t
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build sipp ## Build all, start the daemon with demo data and two demo gateways; Ctrl-C stops it.
+run: build sipp ## Start the daemon on demo data with two demo gateways, until Ctrl-C.
 	@tools/run.sh
 
 test: lint build stubs unit-engine sipp ## Everything that CI runs, the cheap checks first.
@@ -59,14 +59,14 @@ unit-engine: | rust
 unit-python: $(MADE)/engine
 	.venv/bin/pytest -m 'not scenario'
 
-scenarios: $(MADE)/engine sipp ## Real sipp against a real daemon; CASE=word picks those with the word in their name.
+scenarios: $(MADE)/engine sipp ## Real sipp against a real daemon; CASE=word picks by name.
 	.venv/bin/pytest -m scenario $(if $(CASE),-k '$(CASE)')
 
-bench: build sipp ## Measure calls per second and time per call; see benchmarks/.
-	$(PYTHON) -m benchmarks
+bench: build sipp ## Measure sipguard beside its peers; OPTIONS=--quick for a first look, --help for all.
+	$(PYTHON) -m benchmarks $(OPTIONS)
 
-fuzz: | rust ## Fuzz the parser for SECONDS (default 60).
-	tools/fuzz.sh $(or $(SECONDS),60)
+fuzz: | rust ## Fuzz the parser for SECONDS=60; needs nightly Rust.
+	@tools/fuzz.sh $(or $(SECONDS),60)
 
 format: $(MADE)/python | rust ## Rewrite the sources in the house format.
 	.venv/bin/ruff format .
