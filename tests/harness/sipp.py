@@ -149,17 +149,13 @@ class Sipp:
             self.close()
 
     def stop(self) -> SippResult:
-        """Take no more calls, end those that run, and report."""
-        # A first SIGUSR1 lets running calls end, a second one does not wait for them.
+        """Take no more calls, let those that run end, and report. Where they do not: killed, not proved."""
+        self._child.signal(signal.SIGUSR1)
         try:
-            self._child.signal(signal.SIGUSR1)
-            try:
-                return self._result(self._child.wait(PATIENCE_SECONDS))
-            except TimeoutError:
-                self._child.signal(signal.SIGUSR1)
-                return self._result(self._child.wait(PATIENCE_SECONDS))
-        finally:
+            self._child.wait(PATIENCE_SECONDS)
+        except TimeoutError:
             self.close()
+        return self._result(self._child.wait(PATIENCE_SECONDS))
 
     def close(self) -> None:
         """End it now, whatever it does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.harness.judge import Row
+from tests.harness.loopback import eventually
 from tests.harness.rater import Price, billed_seconds, charge_micros
 from tests.harness.sipp import SippResult
 from tests.scenarios.conftest import Stage
@@ -58,6 +59,17 @@ def test_completed_call_is_charged_at_every_level(stage: Stage) -> None:
     assert [row["balance_micros"] for row in cdr["levels"]] == [
         books.balance_micros(account) for account in PRICES
     ]
+
+
+def test_call_under_way_is_held_at_every_level(stage: Stage) -> None:
+    stage.gateway("gateway/answers", USUAL)
+    caller = stage.caller("call/completed", CUSTOMER, NUMBER, talk_ms=4000)
+    eventually("a live call", lambda: bool(stage.books().live()), 5.0)
+    status = stage.daemon.json("status")
+    assert (status["live_calls"], status["holds"]) == (1, len(PRICES))
+    # The first slice is 60 s, and no increment in this chain is longer.
+    assert status["held_micros"] == sum(charge_micros(60_000, price) for price in PRICES.values())
+    caller.wait().proved()
 
 
 def test_command_line_shows_the_record_of_the_call(stage: Stage) -> None:

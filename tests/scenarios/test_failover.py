@@ -20,7 +20,7 @@ def test_port_closed(stage: Stage) -> None:
 
 
 def test_silent(stage: Stage) -> None:
-    silent = stage.gateway("gateway/silent", 103, talk_ms=10_000)
+    silent = stage.gateway("gateway/silent", 103, talk_ms=1500)
     stage.gateway("gateway/answers", NEXT)
     cdr = stage.cdr(stage.call("call/completed", CUSTOMER, "8804711000001"))
     assert tries(cdr) == [("silent", 408, "timeout"), ("next", 200, "response")]
