@@ -287,7 +287,7 @@ fn run(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400,
+    #![proptest_config(ProptestConfig { cases: 2000,
         ..ProptestConfig::default() })]
     #[test]
     fn nothing_panics_nothing_leaks_nothing_unjudged_leaves(steps in prop::collection::vec(step(), 1..60)) {

@@ -256,14 +256,8 @@ fn m19_request_lines_are_not_repaired() {
             "headers in the request URI",
         ),
         ("IN<VITE sip:a@b SIP/2.0", "method is no token"),
-        (
-            "INVITE sip:a@b\u{1} SIP/2.0",
-            "control character in the start line",
-        ),
-        (
-            "INV\rITE sip:a@b SIP/2.0",
-            "control character in the start line",
-        ),
+        ("INVITE sip:a@b\u{1} SIP/2.0", "malformed request URI"),
+        ("INV\rITE sip:a@b SIP/2.0", "method is no token"),
     ] {
         assert_bad(&message(start, &[]), what);
     }
@@ -335,11 +329,6 @@ fn line_ends_are_cr_lf() {
             "control character in a header field",
         ),
         (
-            "Subject: x",
-            "Subject: \"x\\\r\n y\"",
-            "control character in a header field",
-        ),
-        (
             "Subject: x\r\n",
             "Subject: x\r\n \r\n",
             "continuation line of blanks alone",
@@ -363,6 +352,7 @@ fn line_ends_are_cr_lf() {
     }
     for (from, to) in [
         ("Subject: x", "Subject:"),
+        ("Subject: x", "Subject: \"x\\\r\n y\""),
         ("Subject: x", "Subject:\r\n x\r\n\ty"),
         ("Subject: x", "Subject: \"x\\\0\\\u{7}\""),
         (

@@ -196,10 +196,17 @@ impl Endpoint {
 
     /// End an answered call from here: BYE to every end that is still up.
     pub fn hangup(&mut self, id: u64, reason: &str) -> bool {
+        if self
+            .calls
+            .get(&id)
+            .is_some_and(|call| call.phase == Phase::Answering)
+        {
+            self.release(id); // whoever hangs up has recorded the answer before
+        }
         let Some(call) = self.calls.get_mut(&id) else {
             return false;
         };
-        if call.phase != Phase::Live && call.phase != Phase::Answering {
+        if call.phase != Phase::Live {
             return false;
         }
         call.phase = Phase::Ended;
