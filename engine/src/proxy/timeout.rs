@@ -30,7 +30,20 @@ impl Endpoint {
             Timer::I | Timer::J | Timer::L => {
                 self.table.remove_server(server);
             }
-            Timer::Linger => self.remove_call(due.owner),
+            Timer::Linger => self.linger_over(due.owner),
+        }
+    }
+
+    /// An ended call is forgotten, unless something of it still waits for its record.
+    fn linger_over(&mut self, call: u64) {
+        if self
+            .calls
+            .get(&call)
+            .is_some_and(|call| !call.held.is_empty())
+        {
+            self.arm(Self::LINGER, Timer::Linger, call);
+        } else {
+            self.remove_call(call);
         }
     }
 
