@@ -1,5 +1,7 @@
 //! Longest match among a million prefixes: all in one space, and in 1,000 spaces.
 
+#![allow(missing_docs)] // criterion_group makes a function without any
+
 use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, Criterion};

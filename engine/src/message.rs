@@ -129,7 +129,7 @@ pub enum Name {
     Other,
 }
 
-/// One name with its spelling, per length of the spelling: a look-up compares a handful of equal length.
+/// Names with their spellings in lower case, per length: a look-up compares a handful of equal length.
 type Spellings = &'static [(&'static [u8], Name)];
 
 static SPELLINGS: [Spellings; 20] = [
@@ -157,81 +157,81 @@ static SPELLINGS: [Spellings; 20] = [
         (b"x", Name::SessionExpires),
         (b"y", Name::Identity),
     ],
-    &[(b"To", Name::To)],
-    &[(b"Via", Name::Via)],
+    &[(b"to", Name::To)],
+    &[(b"via", Name::Via)],
     &[
-        (b"From", Name::From),
-        (b"CSeq", Name::CSeq),
-        (b"RAck", Name::RAck),
-        (b"RSeq", Name::RSeq),
-        (b"Join", Name::Join),
+        (b"from", Name::From),
+        (b"cseq", Name::CSeq),
+        (b"rack", Name::RAck),
+        (b"rseq", Name::RSeq),
+        (b"join", Name::Join),
     ],
     &[
-        (b"Route", Name::Route),
-        (b"Allow", Name::Allow),
-        (b"Event", Name::Event),
+        (b"route", Name::Route),
+        (b"allow", Name::Allow),
+        (b"event", Name::Event),
     ],
     &[
-        (b"Reason", Name::Reason),
-        (b"Server", Name::Server),
-        (b"Min-SE", Name::MinSe),
+        (b"reason", Name::Reason),
+        (b"server", Name::Server),
+        (b"min-se", Name::MinSe),
     ],
     &[
-        (b"Call-ID", Name::CallId),
-        (b"Contact", Name::Contact),
-        (b"Require", Name::Require),
-        (b"Expires", Name::Expires),
-        (b"Privacy", Name::Privacy),
-        (b"Subject", Name::Subject),
+        (b"call-id", Name::CallId),
+        (b"contact", Name::Contact),
+        (b"require", Name::Require),
+        (b"expires", Name::Expires),
+        (b"privacy", Name::Privacy),
+        (b"subject", Name::Subject),
     ],
     &[
-        (b"Identity", Name::Identity),
-        (b"Refer-To", Name::ReferTo),
-        (b"Replaces", Name::Replaces),
+        (b"identity", Name::Identity),
+        (b"refer-to", Name::ReferTo),
+        (b"replaces", Name::Replaces),
     ],
     &[
-        (b"Supported", Name::Supported),
-        (b"Diversion", Name::Diversion),
+        (b"supported", Name::Supported),
+        (b"diversion", Name::Diversion),
     ],
-    &[(b"User-Agent", Name::UserAgent)],
+    &[(b"user-agent", Name::UserAgent)],
     &[
-        (b"Unsupported", Name::Unsupported),
-        (b"Retry-After", Name::RetryAfter),
-        (b"Max-Breadth", Name::MaxBreadth),
-        (b"Referred-By", Name::ReferredBy),
-    ],
-    &[
-        (b"Max-Forwards", Name::MaxForwards),
-        (b"Content-Type", Name::ContentType),
-        (b"Record-Route", Name::RecordRoute),
-        (b"Allow-Events", Name::AllowEvents),
-        (b"History-Info", Name::HistoryInfo),
+        (b"unsupported", Name::Unsupported),
+        (b"retry-after", Name::RetryAfter),
+        (b"max-breadth", Name::MaxBreadth),
+        (b"referred-by", Name::ReferredBy),
     ],
     &[
-        (b"Proxy-Require", Name::ProxyRequire),
-        (b"Authorization", Name::Authorization),
-        (b"Identity-Info", Name::IdentityInfo),
-        (b"Target-Dialog", Name::TargetDialog),
+        (b"max-forwards", Name::MaxForwards),
+        (b"content-type", Name::ContentType),
+        (b"record-route", Name::RecordRoute),
+        (b"allow-events", Name::AllowEvents),
+        (b"history-info", Name::HistoryInfo),
     ],
     &[
-        (b"Content-Length", Name::ContentLength),
-        (b"Accept-Contact", Name::AcceptContact),
-        (b"Reject-Contact", Name::RejectContact),
+        (b"proxy-require", Name::ProxyRequire),
+        (b"authorization", Name::Authorization),
+        (b"identity-info", Name::IdentityInfo),
+        (b"target-dialog", Name::TargetDialog),
     ],
     &[
-        (b"Session-Expires", Name::SessionExpires),
-        (b"Remote-Party-ID", Name::RemotePartyId),
+        (b"content-length", Name::ContentLength),
+        (b"accept-contact", Name::AcceptContact),
+        (b"reject-contact", Name::RejectContact),
     ],
     &[
-        (b"Content-Encoding", Name::ContentEncoding),
-        (b"WWW-Authenticate", Name::WwwAuthenticate),
+        (b"session-expires", Name::SessionExpires),
+        (b"remote-party-id", Name::RemotePartyId),
     ],
-    &[(b"Resource-Priority", Name::ResourcePriority)],
-    &[(b"Proxy-Authenticate", Name::ProxyAuthenticate)],
     &[
-        (b"P-Asserted-Identity", Name::PAssertedIdentity),
-        (b"Proxy-Authorization", Name::ProxyAuthorization),
-        (b"Request-Disposition", Name::RequestDisposition),
+        (b"content-encoding", Name::ContentEncoding),
+        (b"www-authenticate", Name::WwwAuthenticate),
+    ],
+    &[(b"resource-priority", Name::ResourcePriority)],
+    &[(b"proxy-authenticate", Name::ProxyAuthenticate)],
+    &[
+        (b"p-asserted-identity", Name::PAssertedIdentity),
+        (b"proxy-authorization", Name::ProxyAuthorization),
+        (b"request-disposition", Name::RequestDisposition),
     ],
 ];
 
@@ -243,10 +243,13 @@ impl Name {
             return Name::PPreferredIdentity;
         }
         let spellings = SPELLINGS.get(label.len()).copied().unwrap_or_default();
-        spellings
-            .iter()
-            .find(|(spelling, _)| spelling.eq_ignore_ascii_case(label))
-            .map_or(Name::Other, |&(_, name)| name)
+        // Only one side needs folding, and most comparisons end at the first letter.
+        let is_label = |spelling: &[u8]| {
+            let mut pairs = label.iter().zip(spelling);
+            pairs.all(|(byte, expected)| byte.to_ascii_lowercase() == *expected)
+        };
+        let found = spellings.iter().find(|(spelling, _)| is_label(spelling));
+        found.map_or(Name::Other, |&(_, name)| name)
     }
 
     /// Whether a response copies it from the request (RFC 3261 section 8.2.6.2).

@@ -52,11 +52,13 @@ pub fn datagram(bytes: &[u8], index: &mut Index) -> Kind {
         bytes,
         index,
         seen: 0,
+        line_end_bytes: 0,
     };
     let Some(after_start) = reader.start_line(start) else {
         return Kind::Garbage;
     };
     let after_headers = reader.headers(after_start);
+    reader.controls(Span::new(start, after_headers));
     reader.body(after_headers);
     reader.whole();
     match (index.start, index.fault) {
@@ -76,6 +78,8 @@ struct Reader<'a> {
     index: &'a mut Index,
     /// Bit set of the names met.
     seen: u64,
+    /// Bytes of the line ends met.
+    line_end_bytes: usize,
 }
 
 impl Reader<'_> {
@@ -92,8 +96,10 @@ impl Reader<'_> {
     fn line_end(&mut self, start: usize) -> Option<(usize, usize)> {
         let lf = start + memchr::memchr(b'\n', self.bytes.get(start..)?)?;
         if lf > start && self.bytes[lf - 1] == b'\r' {
+            self.line_end_bytes += 2;
             return Some((lf + 1, lf - 1));
         }
+        self.line_end_bytes += 1;
         self.fault(400, "line end without CR");
         Some((lf + 1, lf))
     }
@@ -103,9 +109,6 @@ impl Reader<'_> {
         let (end, text_end) = self.line_end(start)?;
         self.index.start_line = Span::new(start, end);
         let text = Span::new(start, text_end);
-        if chars::has_control(text.of(self.bytes)) {
-            self.fault(400, "control character in the start line");
-        }
         if is_version_like(text.of(self.bytes)) {
             self.status_line(text)?;
         } else {
@@ -226,9 +229,6 @@ impl Reader<'_> {
             self.fault(400, "field name is no token");
             (Span::new(start, start), Span::new(start, text_end))
         };
-        if has_stray_control(text) {
-            self.fault(400, "control character in a header field");
-        }
         let name = Name::from_bytes(label.of(self.bytes));
         if self.index.fields.len() >= MAX_FIELDS {
             self.fault(513, "too many header fields");
@@ -244,6 +244,21 @@ impl Reader<'_> {
         };
         self.index.fields.push(field);
         self.read_field(field);
+    }
+
+    /// Where all control characters are line ends, none is where it must not be: one count for the whole header
+    /// instead of a look into each field.
+    fn controls(&mut self, header: Span) {
+        if chars::count_controls(header.of(self.bytes)) == self.line_end_bytes {
+            return;
+        }
+        if has_stray_control(self.index.start_line.of(self.bytes)) {
+            self.fault(400, "control character in the start line");
+        }
+        let mut fields = self.index.fields.iter();
+        if fields.any(|field| has_stray_control(field.line.of(self.bytes))) {
+            self.fault(400, "control character in a header field");
+        }
     }
 
     /// Reads the fields that every proxy needs.
@@ -391,9 +406,6 @@ fn check_route(bytes: &[u8], value: Span) -> Result<(), &'static str> {
 
 /// Whether a field holds a control character where none may stand: anywhere but in folds and quoted pairs.
 fn has_stray_control(text: &[u8]) -> bool {
-    if !chars::has_control(text) {
-        return false;
-    }
     let mut quoted = false;
     let mut bytes = text.iter().copied().peekable();
     while let Some(byte) = bytes.next() {

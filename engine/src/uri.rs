@@ -265,12 +265,33 @@ fn is_number(label: &[u8]) -> bool {
 }
 
 fn ip_of(text: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.contains(':') {
-        text.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
-    } else {
-        text.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+    if memchr::memchr(b':', text).is_none() {
+        return ipv4(text).map(IpAddr::V4);
     }
+    let text = std::str::from_utf8(text).ok()?;
+    text.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+}
+
+/// Four decimal numbers without leading zeros. By hand, because nearly every message has several.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let mut rest = text;
+    for (at, octet) in octets.iter_mut().enumerate() {
+        if at > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let digits = rest
+            .iter()
+            .take(4)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if !(1..=3).contains(&digits) || digits > 1 && rest[0] == b'0' {
+            return None;
+        }
+        *octet = u8::try_from(chars::decimal(&rest[..digits])?).ok()?;
+        rest = &rest[digits..];
+    }
+    rest.is_empty().then(|| Ipv4Addr::from(octets))
 }
 
 fn hex(byte: u8) -> Option<u8> {

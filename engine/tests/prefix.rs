@@ -6,7 +6,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use sipguard_engine::prefix::{BuildError, PrefixMap};
 
-fn build(rows: &[(u64, &str, u32)]) -> Result<PrefixMap, BuildError> {
+/// Space, prefix, value.
+type Row<'a> = (u64, &'a str, u32);
+
+/// The three columns, and the row that is at fault.
+type Columns<'a> = (&'a [u64], &'a [&'a [u8]], &'a [u32], usize);
+
+fn build(rows: &[Row<'_>]) -> Result<PrefixMap, BuildError> {
     let spaces: Vec<_> = rows.iter().map(|row| row.0).collect();
     let values: Vec<_> = rows.iter().map(|row| row.2).collect();
     PrefixMap::build(&spaces, rows.iter().map(|row| row.1.as_bytes()), &values)
@@ -78,7 +84,7 @@ fn the_empty_map_matches_nothing() {
 
 #[test]
 fn errors_name_the_row() {
-    let cases: [(&[(u64, &str, u32)], usize, &str); 5] = [
+    let cases: [(&[Row<'_>], usize, &str); 5] = [
         (
             &[(1, "1", 0), (1, "1a", 0)],
             1,
@@ -114,7 +120,7 @@ fn errors_name_the_row() {
             "{rows:?}"
         );
     }
-    let uneven: [(&[u64], &[&[u8]], &[u32], usize); 3] = [
+    let uneven: [Columns<'_>; 3] = [
         (&[1, 1], &[b"1"], &[1, 1], 1),
         (&[1], &[b"1", b"2"], &[1, 1], 1),
         (&[1, 1], &[b"1", b"2"], &[1], 1),

@@ -61,25 +61,26 @@ impl Iterator for Elements<'_> {
 /// Where the first comma is that separates.
 fn comma(text: &[u8]) -> Option<usize> {
     let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        match byte {
+    loop {
+        at += memchr::memchr3(b',', b'"', b'<', text.get(at..)?)?;
+        match text[at] {
             b',' => return Some(at),
-            b'"' => {
-                at += 1;
-                loop {
-                    match text.get(at)? {
-                        b'"' => break,
-                        b'\\' => at += 2,
-                        _ => at += 1,
-                    }
-                }
-            }
-            b'<' => at += memchr::memchr(b'>', text.get(at..)?)?,
-            _ => {}
+            b'<' => at += memchr::memchr(b'>', &text[at..])? + 1,
+            _ => at = behind_quotes(text, at)?,
         }
-        at += 1;
     }
-    None
+}
+
+/// The offset behind the quoted string that starts at `at`.
+fn behind_quotes(text: &[u8], mut at: usize) -> Option<usize> {
+    at += 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
 }
 
 #[cfg(test)]
