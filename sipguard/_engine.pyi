@@ -1,6 +1,7 @@
 """The native SIP engine (engine/, Rust). It knows SIP and no money; it never raises on network data.
 
-Time goes in as monotonic nanoseconds, randomness as a seed. One crossing per batch: `poll` reads and
+Time goes in as monotonic nanoseconds, randomness as a seed. Orders that answer an event are of the moment of
+its `poll`; those that may come later say `now`. One crossing per batch: `poll` reads and
 answers what needs no decision and returns the events that do; the calls below act on one event each;
 `flush` sends. `poll` and `flush` release the GIL. Not thread-safe: one thread at a time.
 """
@@ -164,11 +165,11 @@ class Engine:
 
         Returns its status, 0 if the call is gone.
         """
-    def release(self, call: int) -> bool:
+    def release(self, call: int, now: int) -> bool:
         """Let the oldest held message of the call (2xx or BYE) go on its way."""
-    def hangup(self, call: int, reason: str) -> bool:
+    def hangup(self, call: int, reason: str, now: int) -> bool:
         """End an answered call from here: BYE in both directions with this Reason. No `Ended` follows."""
-    def cancel(self, call: int, status: int, phrase: str, reason: str | None = None) -> bool:
+    def cancel(self, call: int, status: int, phrase: str, now: int, reason: str | None = None) -> bool:
         """Give up an unanswered call from here: CANCEL to the gateway, `status` to the caller.
 
         No `Failed` follows.

@@ -118,9 +118,14 @@ impl Endpoint {
         (self.listeners.len() - 1) as u16
     }
 
+    /// Tell the time before an order that does not follow an event of the same moment.
+    pub fn set_now(&mut self, now: Nanos) {
+        self.now = self.now.max(now);
+    }
+
     /// A datagram came in.
     pub fn receive(&mut self, now: Nanos, flow: Flow, bytes: &[u8]) {
-        self.now = self.now.max(now);
+        self.set_now(now);
         self.counters.received += 1;
         let mut index = std::mem::take(&mut self.index);
         let kind = parse::datagram(bytes, &mut index);
@@ -140,13 +145,13 @@ impl Endpoint {
 
     /// A datagram could not be delivered to `peer`; `bytes` is the beginning of it, as ICMP quotes it.
     pub fn undeliverable(&mut self, now: Nanos, peer: SocketAddr, bytes: &[u8]) {
-        self.now = self.now.max(now);
+        self.set_now(now);
         self.transport_error(peer, bytes);
     }
 
     /// Run every timer that is due by `now`.
     pub fn advance(&mut self, now: Nanos) {
-        self.now = self.now.max(now);
+        self.set_now(now);
         let mut fired = std::mem::take(&mut self.fired);
         self.wheel.advance(self.now, &mut fired);
         for due in fired.drain(..) {

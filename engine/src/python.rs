@@ -370,18 +370,29 @@ impl PyEngine {
         self.endpoint.finish(call)
     }
 
-    fn release(&mut self, call: u64) -> bool {
+    fn release(&mut self, call: u64, now: u64) -> bool {
+        self.endpoint.set_now(now);
         self.endpoint.release(call)
     }
 
-    fn hangup(&mut self, call: u64, reason: &str) -> bool {
+    fn hangup(&mut self, call: u64, reason: &str, now: u64) -> bool {
+        self.endpoint.set_now(now);
         self.endpoint.hangup(call, &one_line(reason))
     }
 
-    #[pyo3(signature = (call, status, phrase, reason=None))]
-    fn cancel(&mut self, call: u64, status: u16, phrase: &str, reason: Option<&str>) -> bool {
+    #[pyo3(signature = (call, status, phrase, now, reason=None))]
+    fn cancel(
+        &mut self,
+        call: u64,
+        status: u16,
+        phrase: &str,
+        now: u64,
+        reason: Option<&str>,
+    ) -> bool {
+        self.endpoint.set_now(now);
+        let extra = extra(reason, None);
         self.endpoint
-            .cancel(call, status, &one_line(phrase), &extra(reason, None))
+            .cancel(call, status, &one_line(phrase), &extra)
     }
 
     fn restore(&mut self, call: u64, dialog: &[u8]) -> bool {

@@ -104,7 +104,6 @@ def cut(exchange: Exchange, call: Call, reason: str) -> None:
     record = close(exchange, call, now_ns, "sipguard", reason, cause)
 
     def durable() -> None:
-        exchange.engine.hangup(call.id, header)
-        exchange.kick()
+        exchange.hangup(call.id, header)
 
     exchange.writer.submit(record, durable)

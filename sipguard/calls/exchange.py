@@ -62,6 +62,16 @@ class Exchange:
         """Whether what a new call will cost can be written."""
         return self.writer.healthy and self.writer.backlog < BACKLOG_LIMIT
 
+    def release(self, call: int) -> None:
+        """Let what is held of a call go, now that it is recorded."""
+        self.engine.release(call, self.clock.now().monotonic_ns)
+        self.kick()
+
+    def hangup(self, call: int, reason: str) -> None:
+        """BYE in both directions; `reason`: value of the Reason header."""
+        self.engine.hangup(call, reason, self.clock.now().monotonic_ns)
+        self.kick()
+
     def over(self, call: Call) -> None:
         """A call that owes nothing is over: its holds and channels are free."""
         self.funds.release(call.id)

@@ -66,8 +66,7 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
     record = CallAnswered(call.id, call.answered_ms, event.dialog, saved.save(call))
 
     def durable() -> None:
-        exchange.engine.release(call.id)
-        exchange.kick()
+        exchange.release(call.id)
 
     exchange.writer.submit(record, durable)
     control.watch(exchange, call)
@@ -77,7 +76,7 @@ def on_ended(exchange: Exchange, event: Ended) -> None:
     """A BYE came: it goes on once the charge is recorded."""
     call = exchange.current.find(event.call)
     if call is None or call.ending:
-        exchange.engine.release(event.call)
+        exchange.release(event.call)
         return
     now = exchange.clock.now()
     record = close(exchange, call, now.monotonic_ns, event.by, None, q850(event.reason))
@@ -87,8 +86,7 @@ def on_ended(exchange: Exchange, event: Ended) -> None:
     def go(_: int = call_id) -> None:
         if call_id in exchange.held_byes:
             exchange.held_byes.discard(call_id)
-            exchange.engine.release(call_id)
-            exchange.kick()
+            exchange.release(call_id)
 
     exchange.writer.submit(record, go)
     if exchange.writer.healthy:

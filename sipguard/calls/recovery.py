@@ -38,7 +38,7 @@ def recover(exchange: Exchange, rows: Iterable[LiveCall]) -> Recovered:
         if row.ended_ms is not None:
             if row.ended_ms > now.unix_ms - ENDED_KEPT_MS and exchange.engine.restore(row.call, row.dialog):
                 # Its end is in the books; whether the BYE got through is not known. Another does no harm.
-                exchange.engine.hangup(row.call, _RESTARTED)
+                exchange.hangup(row.call, _RESTARTED)
                 found.ended += 1
         elif _adopt(exchange, row, now):
             found.live += 1
