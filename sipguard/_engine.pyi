@@ -144,6 +144,12 @@ class Engine:
         self, host: str, port: int, advertise_host: str | None = None, advertise_port: int | None = None
     ) -> int:
         """Bind a UDP socket; returns its listener index. Raises OSError where it cannot be had."""
+    def add_listener(self, host: str, port: int) -> int:
+        """A listener without a socket: what `receive` names, and what peers are told; its index."""
+    def receive(self, now: int, listener: int, host: str, port: int, data: bytes) -> None:
+        """A datagram that came in by other ways than our own sockets. `host`: an IP address."""
+    def take(self) -> list[tuple[int, str, int, bytes]]:
+        """What is queued to be sent, as (listener, host, port, message), instead of `flush`."""
     def fileno(self) -> int:
         """An epoll descriptor that is readable whenever `poll` has something to read."""
     def poll(self, now: int) -> list[Event]:

@@ -19,7 +19,7 @@ from sipguard.calls.dispatch import dispatcher
 from sipguard.calls.exchange import Exchange
 from sipguard.calls.follow import Follower
 from sipguard.calls.recovery import ENDED_KEPT_MS, recover
-from sipguard.calls.report import live_calls, status
+from sipguard.calls.report import held, live_calls, status
 from sipguard.config import Config, Listener
 from sipguard.model.configuration import Settings
 from sipguard.policy.directory import Directory
@@ -118,6 +118,7 @@ class _Daemon:
             {
                 "status": lambda _: status(exchange, epoch),
                 "calls": lambda _: live_calls(exchange),
+                "held": lambda _: held(exchange),
                 "refresh": lambda _: follower.refresh(),
                 "stop": lambda _: self._stop.set(),
             },

@@ -15,6 +15,7 @@ use crate::event::{Cause, Event, Side};
 use crate::message::{Message, Name, Span};
 use crate::prefix::PrefixMap;
 use crate::proxy::command::Target;
+use crate::transport::{Flow, Listener};
 use crate::udp::Udp;
 use crate::uri;
 
@@ -225,9 +226,7 @@ impl PyTarget {
         answer_timeout_ms: u64,
         ring_timeout_ms: u64,
     ) -> PyResult<Self> {
-        let ip: IpAddr = host
-            .parse()
-            .map_err(|_| PyValueError::new_err(format!("not an IP address: {host:?}")))?;
+        let ip = ip(host)?;
         let peer = SocketAddr::new(ip, port);
         Ok(PyTarget(Target {
             peer,
@@ -255,6 +254,11 @@ struct PyEngine {
     endpoint: Endpoint,
     udp: Udp,
     now: u64,
+}
+
+fn ip(host: &str) -> PyResult<IpAddr> {
+    host.parse()
+        .map_err(|_| PyValueError::new_err(format!("not an IP address: {host:?}")))
 }
 
 /// Header lines of a refusal: Reason (RFC 3326) and Retry-After. Line ends are taken out of `reason`, so
@@ -304,9 +308,7 @@ impl PyEngine {
         advertise_host: Option<&str>,
         advertise_port: Option<u16>,
     ) -> PyResult<u16> {
-        let ip: IpAddr = host
-            .parse()
-            .map_err(|_| PyValueError::new_err(format!("not an IP address: {host:?}")))?;
+        let ip = ip(host)?;
         let advertise = advertise_host
             .or(advertise_port.map(|_| host))
             .map(|name| (name, advertise_port.unwrap_or(port)));
@@ -331,6 +333,34 @@ impl PyEngine {
             events.append(event(py, next)?)?;
         }
         Ok(events)
+    }
+
+    fn add_listener(&mut self, host: &str, port: u16) -> u16 {
+        self.endpoint.add_listener(Listener::new(host, port))
+    }
+
+    fn receive(
+        &mut self,
+        now: u64,
+        listener: u16,
+        host: &str,
+        port: u16,
+        data: &[u8],
+    ) -> PyResult<()> {
+        let peer = SocketAddr::new(ip(host)?, port);
+        self.endpoint.receive(now, Flow { listener, peer }, data);
+        Ok(())
+    }
+
+    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let taken = PyList::empty(py);
+        for (flow, bytes) in self.endpoint.outbox().iter() {
+            let (host, port) = (flow.peer.ip().to_string(), flow.peer.port());
+            taken.append((flow.listener, host, port, PyBytes::new(py, bytes)))?;
+        }
+        let count = self.endpoint.outbox().len();
+        self.endpoint.outbox().sent(count);
+        Ok(taken)
     }
 
     fn more(&self) -> bool {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -15,13 +16,27 @@ from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.policy.pace import Pace
 from sipguard.sip.events import Engine, Target
-from sipguard.store.writer import Writer
+from sipguard.store.writer import Counts, Record
 
 log = structlog.get_logger()
 
 BACKLOG_LIMIT = 20_000
 """Records that wait for the store, beyond which new calls are refused: about ten seconds of a full load,
 and far below what memory holds."""
+
+
+class Records(Protocol):
+    """Where records go to be made durable (store.writer.Writer)."""
+
+    healthy: bool
+    counts: Counts
+
+    @property
+    def backlog(self) -> int:
+        """Records that are not durable yet."""
+
+    def submit(self, record: Record, done: Callable[[], None] | None = None) -> None:
+        """Have a record written; `done` is called when it is durable."""
 
 
 @dataclass(slots=True)
@@ -41,7 +56,7 @@ class Exchange:
     """Everything that a step needs; replaced never, but for the directory, which is swapped whole."""
 
     engine: Engine
-    writer: Writer
+    writer: Records
     clock: Clock
     funds: Funds
     directory: Directory

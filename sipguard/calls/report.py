@@ -70,6 +70,13 @@ def _id(exchange: Exchange, kind: str, key: int) -> str:
     return named.id if named is not None else str(key)
 
 
+def held(exchange: Exchange) -> dict[int, int]:
+    """Micro-units that calls hold, by the ledger account of the balance; what holds nothing is left out."""
+    funds = exchange.funds
+    ledgers = [account.balance_ledger for account in exchange.directory.accounts.values()]
+    return {ledger: micros for ledger in ledgers if (micros := funds.held(ledger))}
+
+
 def live_calls(exchange: Exchange) -> list[dict[str, object]]:
     """Every present call, the oldest first."""
     return [
