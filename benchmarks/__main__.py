@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import policy, report
@@ -13,7 +13,7 @@ from benchmarks.targets import ROOT, TARGETS, Site, Target, UnavailableError, bu
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, save; 0 unless nothing could be measured."""
+    """Measure, print, save; 0 unless a target could not be measured to the end."""
     options = _options().parse_args(arguments)
     rates = QUICK_RATES if options.quick else RATES
     if options.quick:
@@ -26,31 +26,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     targets = [target for target in chosen if _prepared(target, site)]
     if not targets:
         return 1
-    runs = _measure(targets, site, rates, options)
+    runs: list[Run] = []
+    try:
+        for done in _measure(targets, site, rates, options):
+            runs.append(done)
+            print(_line(done), file=sys.stderr, flush=True)
+        whole = True
+    except RuntimeError as error:
+        # What has been measured is kept, but not published.
+        print(error, file=sys.stderr)
+        whole = False
+    if not runs:
+        return 1
     bench = report.document(runs, targets, options.seconds)
     cells = report.summarise(runs)
     print(report.markdown(bench, cells))
-    print(f"\nwritten to {report.save(bench, latest=options.publish)}", file=sys.stderr)
-    if options.publish:
+    publish = options.publish and whole
+    print(f"\nwritten to {report.save(bench, latest=publish)}", file=sys.stderr)
+    if publish:
         report.publish(bench, cells)
-    return 0
+    return 0 if whole else 1
 
 
 def _measure(
     targets: Sequence[Target], site: Site, rates: Mapping[str, Sequence[int]], options: argparse.Namespace
-) -> list[Run]:
-    runs = []
+) -> Iterator[Run]:
+    """All targets in turn at each rate, again for each repetition."""
     for repetition in range(options.repetitions):
         for kind in (ANSWERED, REFUSED):
             for rate in rates[kind]:
                 for target in targets:
-                    if not (target.answers if kind == ANSWERED else target.refuses):
-                        continue
-                    wait_until_quiet(options.quiet)
-                    done = run(target, site, kind, rate, repetition, options.seconds)
-                    runs.append(done)
-                    print(_line(done), file=sys.stderr, flush=True)
-    return runs
+                    if target.answers if kind == ANSWERED else target.refuses:
+                        wait_until_quiet(options.quiet)
+                        yield run(target, site, kind, rate, repetition, options.seconds)
 
 
 def _prepared(target: Target, site: Site) -> bool:

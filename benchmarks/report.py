@@ -112,6 +112,7 @@ def markdown(bench: dict[str, Any], cells: Sequence[Cell]) -> str:
         f"{bench['at'][:10]}, {machine['cpu']}, {machine['cores']} cores, {machine['system']}.",
         f"{'; '.join(versions.values())}. Median of {repetitions} (least to greatest), "
         f"{bench['seconds_per_run']:g} s each, all targets in turn within each repetition.",
+        f"Other programs kept {_foreign(cells)} cores of this machine busy meanwhile.",
     ]
     for kind, title in TITLES.items():
         if not (of_kind := [cell for cell in cells if cell.kind == kind]):
@@ -142,6 +143,13 @@ def publish(bench: dict[str, Any], cells: Sequence[Cell]) -> None:
         raise ValueError(f"{DOCUMENT} has no line {BEGIN!r} followed by {END!r}")
     figures = f"{BEGIN}\n{markdown(bench, cells)}\n\n![CPU per call](performance.svg)\n{END}"
     DOCUMENT.write_text(marked.sub(lambda _: figures, text))
+
+
+def _foreign(cells: Sequence[Cell]) -> str:
+    """Median over the cells, and the worst run: how far the figures are to be trusted."""
+    spread = Spread.of(cell.foreign.median for cell in cells)
+    worst = max(cell.foreign.greatest for cell in cells)
+    return f"{max(0.0, spread.median):.1f} (at worst {worst:.1f})"
 
 
 def _table(cells: Sequence[Cell], shown: Callable[[Cell], str]) -> list[str]:

@@ -109,7 +109,7 @@ class Kamailio(Target):
         ]
 
     def version(self) -> str:
-        return _first_line([_kamailio(), "-v"])
+        return _first_line([_kamailio(), "-v"]).removeprefix("version: ")
 
 
 class Sipguard(Target):
