@@ -134,11 +134,14 @@ class Stats:
 class Engine:
     """The one door in and out."""
 
-    def __new__(cls, *, epoch: int, seed: bytes, server_name: str = "sipguard", now: int = 0) -> Engine:
+    def __new__(
+        cls, *, epoch: int, seed: bytes, server_name: str = "sipguard", now: int = 0, gather_us: int = 0
+    ) -> Engine:
         """`epoch` makes call ids unique over restarts: 0 <= epoch < 2**22. `seed`: 32 random bytes.
 
         `server_name`: Server header of the responses that the engine makes itself. `now`: the clock that
-        `poll` will go on with. Raises ValueError on anything else.
+        `poll` will go on with. `gather_us`: microseconds that a datagram under load
+        may wait for others. Raises ValueError on anything else.
         """
     def listen(
         self, host: str, port: int, advertise_host: str | None = None, advertise_port: int | None = None

@@ -87,6 +87,8 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = "sipguard"
     """Server header of the responses that sipguard makes itself (RFC 3261 section 20.35)."""
+    gather_us: Annotated[int, Meta(ge=0, le=10_000, description="microseconds from 0 to 10000")] = 500
+    """How long a datagram under load may wait for others, to be read with one system call; 0: not at all."""
 
     def __post_init__(self) -> None:
         seen: dict[tuple[object, int], int] = {}
@@ -101,7 +103,7 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The SQLite database that holds everything durable."""
 
     path: Annotated[Path, Meta(description="the path of the database file")]
-    commit_window_ms: Annotated[float, Meta(ge=0, le=1000, description="milliseconds from 0 to 1000")] = 1.0
+    commit_window_ms: Annotated[float, Meta(ge=0, le=1000, description="milliseconds from 0 to 1000")] = 5.0
     """How long the writer waits for further records before it commits a group."""
 
 

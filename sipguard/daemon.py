@@ -92,6 +92,7 @@ class _Daemon:
             seed=secrets.token_bytes(32),
             server_name=config.sip.server_name,
             now=time.monotonic_ns(),
+            gather_us=config.sip.gather_us,
         )
         for listener in config.sip.listen:
             _listen(engine, listener)
@@ -125,7 +126,7 @@ class _Daemon:
             lambda message: log.error("control.failed", message=message),
         )
         tasks = [loop.create_task(follower.run()), loop.create_task(_prune(store))]
-        _tune_collector()
+        _tune_interpreter()
         exchange.alarms.start(loop, time.monotonic_ns)
         driver.start()
         log.info(
@@ -180,12 +181,14 @@ async def _prune(store: database.Database) -> None:
             log.warning("store.prune_failed", error=str(error))
 
 
-def _tune_collector() -> None:
+def _tune_interpreter() -> None:
     """The directory lives long and is full of references: a full collection would walk all of it, and
     stop calls meanwhile. What exists now is left out of collections; young garbage is still found."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    # The writer's thread prepares its rows while calls wait for the loop: give way within half a millisecond.
+    sys.setswitchinterval(0.0005)
 
 
 def _configure_log(config: Config) -> None:

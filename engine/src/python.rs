@@ -283,8 +283,8 @@ fn one_line(value: &str) -> String {
 #[pymethods]
 impl PyEngine {
     #[new]
-    #[pyo3(signature = (*, epoch, seed, server_name="sipguard", now=0))]
-    fn new(epoch: u64, seed: &[u8], server_name: &str, now: u64) -> PyResult<Self> {
+    #[pyo3(signature = (*, epoch, seed, server_name="sipguard", now=0, gather_us=0))]
+    fn new(epoch: u64, seed: &[u8], server_name: &str, now: u64, gather_us: u64) -> PyResult<Self> {
         let seed: &[u8; 32] = seed
             .try_into()
             .map_err(|_| PyValueError::new_err("seed: 32 bytes wanted"))?;
@@ -295,7 +295,7 @@ impl PyEngine {
         endpoint.set_server_name(&one_line(server_name));
         Ok(PyEngine {
             endpoint,
-            udp: Udp::new()?,
+            udp: Udp::new(gather_us.saturating_mul(1000))?,
             now,
         })
     }

@@ -20,32 +20,53 @@ const DATAGRAM: usize = 65_536;
 /// Asked for on each socket; holds about a second of signalling at 2,000 calls per second.
 const SOCKET_BUFFER: libc::c_int = 8 << 20;
 
+/// Key of the timer among the descriptors of the epoll set.
+const TIMER: u64 = u64::MAX;
+
 /// The sockets of an endpoint behind one epoll descriptor.
 ///
 /// An event loop watches that descriptor instead of the sockets: a socket with a queued ICMP error reports
 /// EPOLLERR, on which libuv would stop watching it.
+///
+/// Under load, waking for every datagram costs more than the datagram. So while datagrams come faster than
+/// `gather`, the sockets are not watched; a timer in the same set wakes the loop once per `gather` for all that
+/// came meanwhile, as network cards moderate their interrupts. The first datagram after a pause is read at once.
 pub struct Udp {
     epoll: OwnedFd,
+    timer: OwnedFd,
     sockets: Vec<UdpSocket>,
     buffer: Vec<u8>,
     more: bool,
+    gather: Nanos,
+    gathering: bool,
+    last_read: Nanos,
 }
 
 impl Udp {
-    /// No socket yet.
-    pub fn new() -> io::Result<Self> {
-        // SAFETY: takes no memory; the descriptor is checked and then owned.
-        let epoll = unsafe {
-            let fd = libc::epoll_create1(libc::EPOLL_CLOEXEC);
-            check(fd)?;
-            OwnedFd::from_raw_fd(fd)
+    /// No socket yet. `gather`: how long a datagram under load may wait for others; 0: not at all.
+    pub fn new(gather: Nanos) -> io::Result<Self> {
+        // SAFETY: takes no memory; the descriptors are checked and then owned.
+        let (epoll, timer) = unsafe {
+            let epoll = libc::epoll_create1(libc::EPOLL_CLOEXEC);
+            check(epoll)?;
+            let epoll = OwnedFd::from_raw_fd(epoll);
+            let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+            let timer = libc::timerfd_create(libc::CLOCK_MONOTONIC, flags);
+            check(timer)?;
+            (epoll, OwnedFd::from_raw_fd(timer))
         };
-        Ok(Udp {
+        let mut udp = Udp {
             epoll,
+            timer,
             sockets: Vec::new(),
             buffer: vec![0; BATCH * DATAGRAM],
             more: false,
-        })
+            gather,
+            gathering: false,
+            last_read: 0,
+        };
+        udp.watch(libc::EPOLL_CTL_ADD, udp.timer.as_raw_fd(), TIMER, true)?;
+        Ok(udp)
     }
 
     /// Bind a socket and make it known to the endpoint.
@@ -57,19 +78,8 @@ impl Udp {
     ) -> io::Result<u16> {
         let socket = bind(addr)?;
         let local = socket.local_addr()?;
-        let mut event = libc::epoll_event {
-            events: libc::EPOLLIN as u32,
-            u64: self.sockets.len() as u64,
-        };
-        // SAFETY: `event` lives over the call; both descriptors are open.
-        check(unsafe {
-            libc::epoll_ctl(
-                self.epoll.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
-                socket.as_raw_fd(),
-                &mut event,
-            )
-        })?;
+        let key = self.sockets.len() as u64;
+        self.watch(libc::EPOLL_CTL_ADD, socket.as_raw_fd(), key, true)?;
         self.sockets.push(socket);
         let own = local.ip().to_string();
         let (host, port) = advertise.unwrap_or((&own, local.port()));
@@ -86,26 +96,67 @@ impl Udp {
         self.more
     }
 
-    /// Read up to a batch from every socket that has something, into the endpoint.
+    /// Read up to a batch from every socket into the endpoint.
     pub fn read(&mut self, endpoint: &mut Endpoint, now: Nanos) {
         self.more = false;
-        let mut ready = [libc::epoll_event { events: 0, u64: 0 }; 16];
-        // SAFETY: the kernel writes at most 16 events into an array of 16.
-        let count = unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), ready.as_mut_ptr(), 16, 0) };
-        for event in ready.iter().take(usize::try_from(count).unwrap_or(0)) {
-            let (events, listener) = (event.events, event.u64 as usize);
-            if events & libc::EPOLLERR as u32 != 0 {
-                self.read_errors(endpoint, now, listener);
+        let mut count = 0;
+        for listener in 0..self.sockets.len() {
+            count += self.read_batch(endpoint, now, listener);
+        }
+        let dense = now.saturating_sub(self.last_read) < 2 * self.gather;
+        if count > 0 {
+            self.last_read = now;
+        }
+        self.moderate(count > 0 && dense);
+    }
+
+    /// Gather for a while (or one while more), or go back to waking for each datagram.
+    fn moderate(&mut self, gather: bool) {
+        if gather != self.gathering {
+            self.gathering = gather;
+            for key in 0..self.sockets.len() {
+                let fd = self.sockets[key].as_raw_fd();
+                // Both cannot fail for a descriptor that is in the set; if they did, nothing is lost but time.
+                let _ = self.watch(libc::EPOLL_CTL_MOD, fd, key as u64, !gather);
             }
-            if events & libc::EPOLLIN as u32 != 0 {
-                self.read_batch(endpoint, now, listener);
+            if !gather {
+                self.set_timer(0);
             }
+        }
+        if gather {
+            self.set_timer(self.gather);
         }
     }
 
-    fn read_batch(&mut self, endpoint: &mut Endpoint, now: Nanos, listener: usize) {
+    /// Once after `delay`; never for 0. Setting it again also takes back that it fired.
+    fn set_timer(&self, delay: Nanos) {
+        let mut spec = libc::itimerspec {
+            it_interval: libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+        };
+        spec.it_value.tv_sec = (delay / 1_000_000_000) as libc::time_t;
+        spec.it_value.tv_nsec = (delay % 1_000_000_000) as libc::c_long;
+        // SAFETY: `spec` lives over the call.
+        unsafe { libc::timerfd_settime(self.timer.as_raw_fd(), 0, &spec, std::ptr::null_mut()) };
+    }
+
+    /// Put a descriptor into the set, or change whether it is waited for. Errors are reported either way.
+    fn watch(&mut self, operation: libc::c_int, fd: RawFd, key: u64, read: bool) -> io::Result<()> {
+        let events = if read { libc::EPOLLIN as u32 } else { 0 };
+        let mut event = libc::epoll_event { events, u64: key };
+        // SAFETY: `event` lives over the call; both descriptors are open.
+        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })
+    }
+
+    fn read_batch(&mut self, endpoint: &mut Endpoint, now: Nanos, listener: usize) -> usize {
         let Some(socket) = self.sockets.get(listener) else {
-            return;
+            return 0;
         };
         // SAFETY: all-zero is a valid value of these C structures.
         let (mut names, mut headers): ([libc::sockaddr_storage; BATCH], [libc::mmsghdr; BATCH]) =
@@ -133,7 +184,12 @@ impl Udp {
                 std::ptr::null_mut(),
             )
         };
-        let count = usize::try_from(count).unwrap_or(0); // an error queued by ICMP is read apart
+        let Ok(count) = usize::try_from(count) else {
+            // No datagram: then perhaps it was a queued ICMP error that woke us. It has to be read, whether
+            // the call reported it or a send did before: as long as it is queued, the set stays readable.
+            self.read_errors(endpoint, now, listener);
+            return 0;
+        };
         self.more |= count == BATCH;
         for at in 0..count {
             let truncated = headers[at].msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
@@ -151,6 +207,7 @@ impl Udp {
                 bytes,
             );
         }
+        count
     }
 
     /// What ICMP said about datagrams that we sent (ip(7), IP_RECVERR): the name is the destination, the
@@ -394,7 +451,7 @@ mod tests {
     #[test]
     fn t10_a_closed_port_is_reported_up_and_the_socket_goes_on() -> io::Result<()> {
         let mut endpoint = Endpoint::new(1, &[1; 32], 0);
-        let mut udp = Udp::new()?;
+        let mut udp = Udp::new(0)?;
         udp.listen(&mut endpoint, SocketAddr::from(([127, 0, 0, 1], 0)), None)?;
         let closed = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let open = UdpSocket::bind("127.0.0.1:0")?;

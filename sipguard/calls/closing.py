@@ -15,13 +15,12 @@ def close(
     assert not call.ending, f"call {call.id} is being ended already"
     call.ending = True
     length_ms = settlement.duration_ms(call, now_ns)
-    entry = settlement.entry_of(
-        call, length_ms, exchange.directory.operator_cost_ledger, call.unix_ms(now_ns)
-    )
+    owed = settlement.charges(call, length_ms)
+    entry = settlement.entry_of(call, owed, exchange.directory.operator_cost_ledger, call.unix_ms(now_ns))
     if entry is not None:
         exchange.funds.settle(call.id, entry.postings)
     else:
         exchange.funds.release(call.id)
-    cdr = settlement.answered(call, exchange.funds, length_ms, ended_by, reason, q850)
+    cdr = settlement.answered(call, exchange.funds, owed, length_ms, ended_by, reason, q850)
     exchange.current.drop(call)
     return CallClosed(cdr, entry)

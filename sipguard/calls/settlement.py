@@ -4,11 +4,14 @@ matter.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sipguard.calls.call import Call
 from sipguard.calls.reasons import answer
 from sipguard.model.call import Attempt
 from sipguard.model.cdr import Cdr, GatewayTry, LevelCharge, Outcome
 from sipguard.model.ledger import Entry, Posting
+from sipguard.model.money import Micros
 from sipguard.model.verdict import Refusal
 from sipguard.policy.decide import Moment
 from sipguard.policy.funds import Funds
@@ -21,51 +24,70 @@ def duration_ms(call: Call, now_ns: int) -> int:
     return min(lasted, call.granted_seconds * 1000)
 
 
-def entry_of(call: Call, length_ms: int, operator_cost_ledger: int, at_ms: int) -> Entry | None:
+class Charges(NamedTuple):
+    """What an answered call costs, worked out once: for the entry and for the CDR."""
+
+    levels: list[tuple[int, Micros]]
+    """Billed seconds and amount of each level, in the order of the permit; zeros where it has no price."""
+    cost: Micros
+    """What the vendor charges."""
+
+
+def charges(call: Call, length_ms: int) -> Charges:
+    """Price an answered call at every level and at the vendor."""
+    cost = call.candidate.cost
+    return Charges(
+        [_FREE if level.rate is None else charge(level.rate, length_ms) for level in call.permit.levels],
+        0 if cost is None else charge(cost, length_ms)[1],
+    )
+
+
+_FREE = (0, 0)
+
+
+def entry_of(call: Call, owed: Charges, operator_cost_ledger: int, at_ms: int) -> Entry | None:
     """The charge of an answered call: each level pays the level above, the operator its vendor.
 
     None where nothing is owed (an emergency call, a free rate).
     """
     postings: list[Posting] = []
-    for level in call.permit.levels:
-        if level.rate is not None:
-            _, amount = charge(level.rate, length_ms)
-            if amount:
-                postings.append(Posting(level.account.balance_ledger, -amount))
-                postings.append(Posting(level.income_ledger, amount))
-    cost = cost_of(call, length_ms)
-    if cost:
-        postings.append(Posting(call.candidate.gateway.clearing_ledger, -cost))
-        postings.append(Posting(operator_cost_ledger, cost))
+    for level, (_, amount) in zip(call.permit.levels, owed.levels, strict=True):
+        if amount:
+            postings.append(Posting(level.account.balance_ledger, -amount))
+            postings.append(Posting(level.income_ledger, amount))
+    if owed.cost:
+        postings.append(Posting(call.candidate.gateway.clearing_ledger, -owed.cost))
+        postings.append(Posting(operator_cost_ledger, owed.cost))
     if not postings:
         return None
     return Entry(f"call:{call.id}", "call", at_ms, tuple(postings))
 
 
-def cost_of(call: Call, length_ms: int) -> int:
-    """What the vendor charges, in micro-units."""
-    return charge(call.candidate.cost, length_ms)[1] if call.candidate.cost is not None else 0
-
-
 def answered(
-    call: Call, funds: Funds, length_ms: int, ended_by: str, reason: str | None, q850: int | None
+    call: Call,
+    funds: Funds,
+    owed: Charges,
+    length_ms: int,
+    ended_by: str,
+    reason: str | None,
+    q850: int | None,
 ) -> Cdr:
     """CDR of an answered call, after its charge was applied to `funds`."""
     assert call.answered_ms is not None
     levels = []
-    for position, level in enumerate(call.permit.levels):
-        billed, amount = charge(level.rate, length_ms) if level.rate is not None else (0, 0)
+    for position, (level, (billed, amount)) in enumerate(zip(call.permit.levels, owed.levels, strict=True)):
+        account, rate = level.account, level.rate
         levels.append(
             LevelCharge(
-                position=position,
-                account_id=level.account.id,
-                ledger=level.account.balance_ledger,
-                income_ledger=level.income_ledger,
-                rate_key=level.rate.key if level.rate is not None else None,
-                rate_micros=level.rate.rate_micros if level.rate is not None else 0,
-                billed_seconds=billed,
-                charge_micros=amount,
-                balance_micros=funds.balance(level.account.balance_ledger),
+                position,
+                account.id,
+                account.balance_ledger,
+                level.income_ledger,
+                None if rate is None else rate.key,
+                0 if rate is None else rate.rate_micros,
+                billed,
+                amount,
+                funds.balance(account.balance_ledger),
             )
         )
     final = GatewayTry(call.candidate.gateway.id, call.candidate.number, 200, "response")
@@ -78,7 +100,7 @@ def answered(
         reason=reason,
         q850=q850,
         ended_by=ended_by,
-        cost=cost_of(call, length_ms),
+        cost=owed.cost,
         tries=(*call.tries, final),
         levels=tuple(levels),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from sipguard.model.money import Micros
 
@@ -20,8 +21,7 @@ class Outcome(StrEnum):
     """By the caller before an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class LevelCharge:
+class LevelCharge(msgspec.Struct, frozen=True, gc=False):
     """What one level of the chain paid for the call."""
 
     position: int
@@ -38,8 +38,7 @@ class LevelCharge:
     """Balance right after the charge."""
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayTry:
+class GatewayTry(msgspec.Struct, frozen=True, gc=False):
     """One routing gateway that was asked, and what it said."""
 
     gateway_id: str
@@ -50,8 +49,7 @@ class GatewayTry:
     """"response", "timeout", "transport" or "cancelled"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cdr:
+class Cdr(msgspec.Struct, frozen=True):
     """One attempt. Times are Unix milliseconds; None where the moment never came."""
 
     call: int

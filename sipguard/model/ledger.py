@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from sipguard.model.money import Micros
 
@@ -23,16 +24,14 @@ class LedgerKind(StrEnum):
     """The world outside: payments come from here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(msgspec.Struct, frozen=True, gc=False):
     """A change of one ledger account."""
 
     ledger: int
     amount_micros: Micros
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One transaction of the journal. Its postings sum to zero, or it cannot be written."""
 
     key: str

@@ -6,8 +6,9 @@ calls/reasons.py, and return it from the policy module whose matter it is. A tes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from sipguard.model.account import Account
 from sipguard.model.gateway import MappingGateway, RoutingGateway
@@ -36,8 +37,7 @@ class Reason(StrEnum):
     GATEWAYS_FULL = "gateways_full"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """A no, with what an operator needs to understand it. Never leaks to the caller beyond the status."""
 
     reason: Reason
@@ -58,8 +58,7 @@ class Refusal:
     calling: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(msgspec.Struct, frozen=True):
     """One paying level of the chain, the caller's account first."""
 
     account: Account
@@ -71,8 +70,7 @@ class Level:
     """Where its charge goes: the revenue of the agent above, or of the operator at the top."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A gateway that may take the call, in the order in which they are tried."""
 
     gateway: RoutingGateway
@@ -84,8 +82,7 @@ class Candidate:
     """The digits that leave for it: the judged number after the vendor's rewrite."""
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(msgspec.Struct, frozen=True):
     """A yes. The holds and slots that it names are claimed in the same step, or it is worth nothing."""
 
     mapping_gateway: MappingGateway

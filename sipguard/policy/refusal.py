@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from sipguard.model.account import Account
 from sipguard.model.gateway import MappingGateway

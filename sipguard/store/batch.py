@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, TypeAlias
 
+import msgspec
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import ClauseElement
@@ -27,8 +28,7 @@ from sipguard.store.live_call import live_call
 from sipguard.store.rejected_record import rejected_record
 
 
-@dataclass(frozen=True, slots=True)
-class CallAnswered:
+class CallAnswered(msgspec.Struct, frozen=True, gc=False):
     """A 2xx came: from here on the call must survive a restart."""
 
     call: int
@@ -37,16 +37,14 @@ class CallAnswered:
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CallUpdated:
+class CallUpdated(msgspec.Struct, frozen=True, gc=False):
     """What the proxy keeps of a live call has changed; the newest counts."""
 
     call: int
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CallClosed:
+class CallClosed(msgspec.Struct, frozen=True):
     """An attempt is over: its CDR, and its charge where it has one. The live call, if any, ends with it."""
 
     cdr: Cdr

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import pytest
+from msgspec.structs import fields
 
 from sipguard.model.cdr import Cdr, GatewayTry, LevelCharge
 from tests.cli.calls import ANSWERED, CHARGES, HOSTILE, REFUSED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from sipguard.model.verdict import Permit
 from sipguard.policy import pace

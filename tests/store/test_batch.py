@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sipguard.model.ledger import Entry, Posting
@@ -87,7 +87,7 @@ POISON = {
     "a balance beyond SQLite": (with_entry(2, (CASH, 2**63 - 1), (CUSTOMER_BALANCE, 1 - 2**63)), "REAL"),
     "a charge under the key of another": (with_entry(2, key=f"call:{EPOCH + 1}"), "UNIQUE"),
     "a call id that was used": (CallClosed(books.refused(1).cdr, None), "UNIQUE"),
-    "an answer with other content": (dataclasses.replace(answered(0), dialog=b"other"), "UNIQUE"),
+    "an answer with other content": (msgspec.structs.replace(answered(0), dialog=b"other"), "UNIQUE"),
 }
 
 

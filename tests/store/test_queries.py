@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy.exc import IntegrityError
 
@@ -76,8 +76,8 @@ def test_call_records_newest_first_of_a_subtree(path: Path) -> None:
     written(
         path,
         books.closed(1),
-        CallClosed(dataclasses.replace(books.closed(2).cdr, account_id="agent"), books.charge(EPOCH + 2)),
-        CallClosed(dataclasses.replace(books.refused(3).cdr, account_id=None), None),
+        CallClosed(msgspec.structs.replace(books.closed(2).cdr, account_id="agent"), books.charge(EPOCH + 2)),
+        CallClosed(msgspec.structs.replace(books.refused(3).cdr, account_id=None), None),
         books.refused(4),
     )
 
@@ -104,7 +104,7 @@ def test_more_records_than_sqlite_binds_parameters_for(path: Path) -> None:
 
 
 def test_call_records_by_either_id(path: Path) -> None:
-    again = dataclasses.replace(books.refused(2).cdr, sip_call_id="1@192.0.2.1")
+    again = msgspec.structs.replace(books.refused(2).cdr, sip_call_id="1@192.0.2.1")
     written(path, books.closed(1), CallClosed(again, None))
     assert books.read(path, lambda conn: cdr.by_call(conn, EPOCH + 1)) == books.closed(1).cdr
     assert books.read(path, lambda conn: cdr.by_call(conn, 1)) is None
