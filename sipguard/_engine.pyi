@@ -36,6 +36,25 @@ class Invite:
     def user_agent(self) -> str: ...
 
 @final
+class Request:
+    """Another request outside any dialog (REGISTER, MESSAGE, ...); only after `Engine.ask_requests`.
+
+    Answer it as an `Invite`, in the same turn. What is forwarded needs no further order.
+    """
+
+    @property
+    def call(self) -> int:
+        """Our own id of the request, from the same numbers as those of calls."""
+    @property
+    def source_host(self) -> str: ...
+    @property
+    def source_port(self) -> int: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def request_uri(self) -> str: ...
+
+@final
 class Ringing:
     """The first provisional response other than 100 that was passed on for a call."""
 
@@ -94,7 +113,7 @@ class Ended:
     def reason(self) -> str:
         """Value of the BYE's Reason header (RFC 3326); empty where absent."""
 
-Event = Invite | Ringing | Failed | Answered | Ended
+Event = Invite | Request | Ringing | Failed | Answered | Ended
 
 @final
 class Target:
@@ -163,8 +182,16 @@ class Engine:
         """When `poll` wants to be called again although nothing arrived; None: no timer is armed."""
     def flush(self) -> int:
         """Send what is queued; returns the datagrams left because the socket was full."""
-    def forward(self, call: int, target: Target, user: str) -> bool:
-        """Send the INVITE to `target` with `user` as the only user part; False if the call is gone."""
+    def ask_requests(self, ask: bool) -> None:
+        """Whether requests outside a dialog other than INVITE become `Request` events.
+
+        At first they do not: OPTIONS is answered 200, the others 405.
+        """
+    def forward(self, call: int, target: Target, user: str | None) -> bool:
+        """Send the INVITE to `target` with `user` as the only user part; False if the call is gone.
+
+        None keeps the request URI as it came: for relays that judge no numbers, never for calls that cost.
+        """
     def reject(
         self, call: int, status: int, phrase: str, reason: str | None = None, retry_after: int | None = None
     ) -> bool:

@@ -75,6 +75,10 @@ pub struct Endpoint {
     pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<Event>,
     pub(crate) next_call: u64,
+    /// Policy decides on requests outside a dialog other than INVITE.
+    pub(crate) asks_requests: bool,
+    /// Such requests that wait for the decision.
+    pub(crate) asked: HashMap<u64, Id<Server>>,
     /// A whole Server header line for our own responses.
     server: Vec<u8>,
     /// Counters since the start.
@@ -100,6 +104,8 @@ impl Endpoint {
             outbox: Outbox::default(),
             events: VecDeque::new(),
             next_call: epoch << SEQUENCE_BITS | 1,
+            asks_requests: false,
+            asked: HashMap::new(),
             server: Vec::new(),
             counters: Counters::default(),
             index: Index::default(),
@@ -110,6 +116,11 @@ impl Endpoint {
     /// What we call ourselves in the Server header of our own responses (20.35).
     pub fn set_server_name(&mut self, name: &str) {
         self.server = format!("Server: {name}\r\n").into_bytes();
+    }
+
+    /// Whether policy is asked about requests outside a dialog other than INVITE; else they are answered 405.
+    pub fn ask_requests(&mut self, ask: bool) {
+        self.asks_requests = ask;
     }
 
     /// A socket was opened; returns the index that flows name it by.
@@ -195,6 +206,16 @@ impl Endpoint {
         self.listeners
             .get(listener as usize)
             .map_or("", |listener| &listener.sent_by)
+    }
+
+    /// Whether a host and port are what peers know one of our sockets by.
+    pub(crate) fn is_own_address(&self, host: &[u8], port: Option<u16>) -> bool {
+        let host = host.strip_prefix(b"[").unwrap_or(host);
+        let host = host.strip_suffix(b"]").unwrap_or(host);
+        self.listeners.iter().any(|listener| {
+            listener.port == port.unwrap_or(5060)
+                && host.eq_ignore_ascii_case(listener.host.as_bytes())
+        })
     }
 
     pub(crate) fn arm(&mut self, after: Nanos, timer: Timer, owner: u64) {

@@ -37,6 +37,15 @@ pub enum Event {
         /// As received.
         message: Arc<Message>,
     },
+    /// Another request outside any dialog; only where the endpoint was told to ask about them.
+    Request {
+        /// Our id of the request.
+        call: u64,
+        /// Where it came from.
+        source: SocketAddr,
+        /// As received.
+        message: Arc<Message>,
+    },
     /// The first provisional response other than 100 was passed on.
     Ringing {
         /// The call.

@@ -356,8 +356,8 @@ pub struct Fault {
     pub status: u16,
     /// Short and for the operator, such as "CSeq out of range".
     pub what: &'static str,
-    /// Whether all that a response copies could be found: the Vias with a sent-by to answer to, From, To,
-    /// Call-ID and CSeq, none of them holding stray control characters.
+    /// Whether a response can be sent: there are Vias with a sent-by to answer to, and nothing that it copies
+    /// holds stray control characters.
     pub answerable: bool,
 }
 

@@ -429,10 +429,8 @@ fn has_stray_control(text: &[u8]) -> bool {
 /// See `Fault::answerable`. Whole lines are looked at, because whole lines are copied.
 fn is_answerable(bytes: &[u8], index: &Index) -> bool {
     let copied = |field: &&Field| field.name.is_copied_to_responses();
-    let all_found = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq]
-        .iter()
-        .all(|&name| index.first(name).is_some());
-    all_found
+    // Without one of the others the sender is still told, with what there is (RFC 4475 section 3.3.1).
+    index.first(Name::Via).is_some()
         && !index.via.host.is_empty()
         && index.fields.iter().filter(copied).all(|field| {
             let line = field.line.of(bytes);

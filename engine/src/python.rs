@@ -82,6 +82,36 @@ impl PyInvite {
     }
 }
 
+#[pyclass(frozen, name = "Request", module = "sipguard._engine")]
+struct PyRequest {
+    #[pyo3(get)]
+    call: u64,
+    source: SocketAddr,
+    message: Arc<Message>,
+}
+
+#[pymethods]
+impl PyRequest {
+    #[getter]
+    fn source_host(&self) -> String {
+        self.source.ip().to_string()
+    }
+    #[getter]
+    fn source_port(&self) -> u16 {
+        self.source.port()
+    }
+    #[getter]
+    fn method<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let span = self.message.index.method_name();
+        text(py, span.of(&self.message.bytes))
+    }
+    #[getter]
+    fn request_uri<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let span = self.message.index.request_uri();
+        text(py, span.of(&self.message.bytes))
+    }
+}
+
 #[pyclass(frozen, get_all, name = "Ringing", module = "sipguard._engine")]
 struct PyRinging {
     call: u64,
@@ -167,6 +197,19 @@ fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
         } => Bound::new(
             py,
             PyInvite {
+                call,
+                source,
+                message,
+            },
+        )?
+        .into_any(),
+        Event::Request {
+            call,
+            source,
+            message,
+        } => Bound::new(
+            py,
+            PyRequest {
                 call,
                 source,
                 message,
@@ -379,8 +422,13 @@ impl PyEngine {
         py.detach(|| udp.write(endpoint, now))
     }
 
-    fn forward(&mut self, call: u64, target: &PyTarget, user: &str) -> bool {
-        self.endpoint.forward(call, &target.0, &one_line(user))
+    fn ask_requests(&mut self, ask: bool) {
+        self.endpoint.ask_requests(ask);
+    }
+
+    fn forward(&mut self, call: u64, target: &PyTarget, user: Option<&str>) -> bool {
+        let user = user.map(one_line);
+        self.endpoint.forward(call, &target.0, user.as_deref())
     }
 
     #[pyo3(signature = (call, status, phrase, reason=None, retry_after=None))]
@@ -479,7 +527,7 @@ impl PyPrefixMap {
 mod module {
     #[pymodule_export]
     use super::{
-        PyAnswered, PyEnded, PyEngine, PyFailed, PyInvite, PyPrefixMap, PyRinging, PyStats,
-        PyTarget,
+        PyAnswered, PyEnded, PyEngine, PyFailed, PyInvite, PyPrefixMap, PyRequest, PyRinging,
+        PyStats, PyTarget,
     };
 }

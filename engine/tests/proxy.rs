@@ -1,176 +1,13 @@
-//! The proxy between a caller and a gateway: fake wire, fake clock, no sockets.
+//! The proxy between a caller and a gateway.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::net::SocketAddr;
+mod between;
 
-use sipguard_engine::endpoint::Endpoint;
+use between::{
+    answer, from_gateway, header, in_dialog, target, Wire, CALLER, GATEWAY, INVITE, SECOND,
+};
 use sipguard_engine::event::{Cause, Event, Side};
-use sipguard_engine::proxy::command::Target;
-use sipguard_engine::transport::{Flow, Listener};
-
-const CALLER: &str = "192.0.2.10:5060";
-const GATEWAY: &str = "198.51.100.1:5060";
-const SECOND: &str = "198.51.100.2:5060";
-const MS: u64 = 1_000_000;
-
-struct Wire {
-    sg: Endpoint,
-    now: u64,
-}
-
-fn target(peer: &str) -> Target {
-    Target {
-        peer: peer.parse().unwrap(),
-        host: peer.to_owned(),
-        listener: 0,
-        answer_timeout: 4000 * MS,
-        ring_timeout: 181_000 * MS,
-    }
-}
-
-impl Wire {
-    fn new() -> Self {
-        let mut sg = Endpoint::new(3, &[9; 32], 0);
-        sg.add_listener(Listener::new("203.0.113.5", 5060));
-        Wire { sg, now: 0 }
-    }
-
-    fn send(&mut self, from: &str, message: &str) {
-        let flow = Flow {
-            listener: 0,
-            peer: from.parse().unwrap(),
-        };
-        self.sg
-            .receive(self.now, flow, message.replace('\n', "\r\n").as_bytes());
-    }
-
-    fn wait(&mut self, ms: u64) {
-        for _ in 0..(ms / 100) {
-            self.now += 100 * MS;
-            self.sg.advance(self.now);
-        }
-    }
-
-    fn sent(&mut self) -> Vec<(SocketAddr, String)> {
-        let out: Vec<_> = self
-            .sg
-            .outbox()
-            .iter()
-            .map(|(flow, bytes)| (flow.peer, String::from_utf8(bytes.to_vec()).unwrap()))
-            .collect();
-        let count = out.len();
-        self.sg.outbox().sent(count);
-        out
-    }
-
-    /// What was sent, as "destination first-line".
-    fn lines(&mut self) -> Vec<String> {
-        self.sent()
-            .iter()
-            .map(|(to, text)| format!("{to} {}", text.lines().next().unwrap()))
-            .collect()
-    }
-
-    fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.sg.next_event()).collect()
-    }
-
-    /// INVITE in, forwarded to the gateway: the call id and the INVITE as it left.
-    fn invite(&mut self) -> (u64, String) {
-        self.send(CALLER, INVITE);
-        let [Event::Invite { call, .. }] = self.events()[..] else {
-            panic!("no invite")
-        };
-        assert!(self.sg.forward(call, &target(GATEWAY), "8801711000000"));
-        let sent = self.sent();
-        assert!(sent[0].1.starts_with("SIP/2.0 100 "), "{sent:?}");
-        assert_eq!(sent.len(), 2);
-        (call, sent[1].1.clone())
-    }
-
-    /// A call that is up.
-    fn answered(&mut self) -> (u64, String) {
-        let (call, invite) = self.invite();
-        self.send(GATEWAY, &answer(&invite, "200 OK", "gw1"));
-        assert!(matches!(
-            self.events()[..],
-            [Event::Answered { status: 200, .. }]
-        ));
-        assert!(self.sg.release(call));
-        self.sent();
-        self.send(CALLER, &in_dialog("ACK", 1, "gw1", "ack1"));
-        assert_eq!(
-            self.lines(),
-            [format!("{GATEWAY} ACK sip:gw@198.51.100.1:5060 SIP/2.0")]
-        );
-        (call, invite)
-    }
-}
-
-const INVITE: &str = "INVITE sip:+880-1711-000000@203.0.113.5 SIP/2.0
-Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKinv;rport
-Max-Forwards: 70
-From: \"A\" <sip:a@192.0.2.10>;tag=caller
-To: <sip:b@203.0.113.5>
-Call-ID: one@192.0.2.10
-CSeq: 1 INVITE
-Contact: <sip:a@192.0.2.10:5060>
-X-Odd:  kept   as it is
-Content-Type: application/sdp
-Content-Length: 4
-
-v=0
-";
-
-fn header<'a>(message: &'a str, name: &str) -> &'a str {
-    message
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        .unwrap_or_default()
-        .trim()
-}
-
-/// A response of the gateway to a request that reached it.
-fn answer(request: &str, status: &str, tag: &str) -> String {
-    let vias: String = request
-        .lines()
-        .filter(|line| line.starts_with("Via:"))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    let route = header(request, "Record-Route");
-    let to = header(request, "To");
-    let to = if to.contains(";tag=") || tag.is_empty() {
-        to.to_owned()
-    } else {
-        format!("{to};tag={tag}")
-    };
-    let record = if route.is_empty() {
-        String::new()
-    } else {
-        format!("Record-Route: {route}\n")
-    };
-    format!(
-        "SIP/2.0 {status}\n{vias}{record}From: {}\nTo: {to}\nCall-ID: {}\nCSeq: {}\nContact: <sip:gw@198.51.100.1:5060>\nContent-Length: 0\n\n",
-        header(request, "From"),
-        header(request, "Call-ID"),
-        header(request, "CSeq"),
-    )
-}
-
-/// A request of the caller inside the dialog.
-fn in_dialog(method: &str, cseq: u32, tag: &str, branch: &str) -> String {
-    format!(
-        "{method} sip:gw@198.51.100.1:5060 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{branch}\nMax-Forwards: 70\nFrom: \"A\" <sip:a@192.0.2.10>;tag=caller\nTo: <sip:b@203.0.113.5>;tag={tag}\nCall-ID: one@192.0.2.10\nCSeq: {cseq} {method}\nContact: <sip:a@192.0.2.10:5060>\nContent-Length: 0\n\n"
-    )
-}
-
-/// A request of the gateway inside the dialog.
-fn from_gateway(method: &str, cseq: u32) -> String {
-    format!(
-        "{method} sip:a@192.0.2.10:5060 SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bKgw{method}{cseq}\nMax-Forwards: 70\nFrom: <sip:b@203.0.113.5>;tag=gw1\nTo: \"A\" <sip:a@192.0.2.10>;tag=caller\nCall-ID: one@192.0.2.10\nCSeq: {cseq} {method}\nContent-Length: 0\n\n"
-    )
-}
 
 #[test]
 fn f01_f02_f03_f04_an_invite_leaves_edited_and_not_rebuilt() {
@@ -283,7 +120,7 @@ fn x09_a_refusal_is_repeated_until_the_ack_and_leaves_nothing() {
     assert!(wire.lines().is_empty());
     assert_eq!(wire.sg.sizes(), (0, 0, 0));
     assert!(
-        !wire.sg.forward(call, &target(GATEWAY), "1"),
+        !wire.sg.forward(call, &target(GATEWAY), Some("1")),
         "no way back from a refusal"
     );
 }
@@ -345,7 +182,7 @@ fn a_cancel_before_the_decision_lets_nothing_leave() {
     let [Event::Invite { call, .. }] = wire.events()[..] else {
         panic!()
     };
-    assert!(wire.sg.forward(call, &target(GATEWAY), "880"));
+    assert!(wire.sg.forward(call, &target(GATEWAY), Some("880")));
     assert!(matches!(
         wire.events()[..],
         [Event::Failed {
@@ -417,7 +254,9 @@ fn a_silent_gateway_fails_in_its_time_and_its_late_answer_is_ended() {
         }]
     ));
     assert_eq!(wire.lines().len(), 3, "timer A at 0.5, 1.5 and 3.5 s");
-    assert!(wire.sg.forward(call, &target(SECOND), "8801711000000"));
+    assert!(wire
+        .sg
+        .forward(call, &target(SECOND), Some("8801711000000")));
     let second = wire.sent();
     assert_eq!(
         (second.len(), second[0].0.to_string().as_str()),
@@ -475,7 +314,7 @@ fn s09_the_best_refusal_of_all_gateways_is_passed_on() {
     let mut wire = Wire::new();
     let (call, invite) = wire.invite();
     wire.send(GATEWAY, &answer(&invite, "484 Address Incomplete", "gw1"));
-    wire.sg.forward(call, &target(SECOND), "1");
+    wire.sg.forward(call, &target(SECOND), Some("1"));
     let second = wire.sent();
     wire.send(
         SECOND,

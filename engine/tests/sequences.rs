@@ -117,8 +117,16 @@ impl World {
                     if call % 5 == 0 {
                         assert!(self.sg.reject(call, 403, "Forbidden", b""));
                     } else {
-                        assert!(self.sg.forward(call, &target(1), "880"));
+                        assert!(self.sg.forward(call, &target(1), Some("880")));
                     }
+                }
+                Event::Request { call, .. } => {
+                    if call % 3 == 0 {
+                        assert!(self.sg.reject(call, 405, "Method Not Allowed", b""));
+                    } else {
+                        assert!(self.sg.forward(call, &target(1), None));
+                    }
+                    assert!(!self.sg.forward(call, &target(1), None), "decided once");
                 }
                 Event::Failed {
                     call, cancelled, ..
@@ -126,8 +134,8 @@ impl World {
                     if cancelled || call % 2 == 0 {
                         self.sg.finish(call);
                     } else {
-                        let _ =
-                            self.sg.forward(call, &target(2), "880") || self.sg.finish(call) > 0;
+                        let _ = self.sg.forward(call, &target(2), Some("880"))
+                            || self.sg.finish(call) > 0;
                     }
                 }
                 Event::Answered { call, .. } | Event::Ended { call, .. } => {
@@ -173,6 +181,7 @@ fn target(peer: usize) -> Target {
 fn run(steps: Vec<Step>) {
     let mut sg = Endpoint::new(1, &[5; 32], 0);
     sg.add_listener(Listener::new("203.0.113.5", 5060));
+    sg.ask_requests(steps.len() % 2 == 0);
     let mut world = World {
         sg,
         now: 0,

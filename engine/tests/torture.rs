@@ -61,7 +61,7 @@ const EXPECTED: [(&str, Verdict); 61] = [
     // Section 3.2, transaction layer
     ("rfc4475/badbranch.dat", Fine),
     // Section 3.3, application layer
-    ("rfc4475/insuf.dat", Fault(400, false)),
+    ("rfc4475/insuf.dat", Fault(400, true)),
     ("rfc4475/unkscm.dat", Fine),  // 416 is the proxy's
     ("rfc4475/novelsc.dat", Fine), // likewise
     ("rfc4475/unksm2.dat", Fine),

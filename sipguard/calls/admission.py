@@ -12,7 +12,7 @@ from sipguard.policy import credit
 from sipguard.policy.decide import Moment, decide
 from sipguard.policy.funds import Shortage
 from sipguard.policy.pace import routing_gateway_key
-from sipguard.sip.events import Invite
+from sipguard.sip.events import Invite, Request
 from sipguard.store.writer import CallClosed
 
 
@@ -30,6 +30,11 @@ def on_invite(exchange: Exchange, event: Invite) -> None:
         if isinstance(verdict, Permit):
             return
     refuse(exchange, event, attempt, verdict, now)
+
+
+def on_request(exchange: Exchange, event: Request) -> None:
+    """A REGISTER, a MESSAGE, ... outside a dialog: no rule of ours covers it, so it goes nowhere."""
+    exchange.engine.reject(event.call, 405, "Method Not Allowed")
 
 
 def _closed(exchange: Exchange, permit: Permit) -> Refusal | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sipguard.calls.admission import on_invite
+from sipguard.calls.admission import on_invite, on_request
 from sipguard.calls.exchange import Exchange, log
 from sipguard.calls.progress import on_answered, on_ended, on_failed, on_ringing
-from sipguard.sip.events import Answered, Ended, Event, Failed, Invite, Ringing
+from sipguard.sip.events import Answered, Ended, Event, Failed, Invite, Request, Ringing
 
 _STEPS: dict[type, Callable[[Exchange, Any], None]] = {
     Invite: on_invite,
+    Request: on_request,
     Ringing: on_ringing,
     Failed: on_failed,
     Answered: on_answered,
@@ -27,7 +28,7 @@ def dispatcher(exchange: Exchange) -> Callable[[Event], None]:
             _STEPS[type(event)](exchange, event)
         except Exception:
             log.exception("call.step_failed", event=type(event).__name__, call=event.call)
-            if isinstance(event, Invite):
+            if isinstance(event, Invite | Request):
                 exchange.engine.reject(event.call, 500, "Server Internal Error")
 
     return dispatch

@@ -1,7 +1,18 @@
 """The engine's events and handles, under one name for the rooms above (only sip/ imports the engine)."""
 
-from sipguard._engine import Answered, Ended, Engine, Failed, Invite, Ringing, Stats, Target
+from sipguard._engine import Answered, Ended, Engine, Failed, Invite, Request, Ringing, Stats, Target
 
-__all__ = ["Answered", "Ended", "Engine", "Event", "Failed", "Invite", "Ringing", "Stats", "Target"]
+__all__ = [
+    "Answered",
+    "Ended",
+    "Engine",
+    "Event",
+    "Failed",
+    "Invite",
+    "Request",
+    "Ringing",
+    "Stats",
+    "Target",
+]
 
-Event = Invite | Ringing | Failed | Answered | Ended
+Event = Invite | Request | Ringing | Failed | Answered | Ended

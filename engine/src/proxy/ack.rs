@@ -26,7 +26,10 @@ impl Endpoint {
                 Acknowledged::PassOn => {}
             }
         }
-        if message.index.fault.is_some() || message.index.max_forwards == Some(0) {
+        if message.index.fault.is_some()
+            || message.index.max_forwards == Some(0)
+            || self.came_from_here(message)
+        {
             self.counters.dropped += 1;
             return;
         }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::dialog::{self, Held, Phase};
 use crate::endpoint::{Endpoint, Outgoing};
 use crate::event::{Cause, Event};
+use crate::message::Message;
 use crate::proxy::forward::{self, Edits};
 use crate::proxy::originate::{self, Own};
 use crate::timer::{Nanos, Timer};
@@ -28,10 +29,13 @@ pub struct Target {
 }
 
 impl Endpoint {
-    /// Send the INVITE of a call to a gateway, with `user` as the only user part. False if the call is gone.
-    pub fn forward(&mut self, id: u64, target: &Target, user: &str) -> bool {
+    /// Send the INVITE of a call to a gateway. False if the call is gone.
+    ///
+    /// `user` is the only user part that leaves; None keeps the request URI that came in, which is for relays
+    /// that judge no numbers. A request outside a dialog that policy was asked about goes the same way.
+    pub fn forward(&mut self, id: u64, target: &Target, user: Option<&str>) -> bool {
         let Some(call) = self.calls.get_mut(&id) else {
-            return false;
+            return self.forward_request(id, target, user);
         };
         let (Some(invite), Some(server), None) = (call.invite.clone(), call.server, call.client)
         else {
@@ -52,21 +56,23 @@ impl Endpoint {
             return true;
         }
         let branch = self.keys.random();
-        let via = self
-            .table
-            .servers
-            .get(server)
-            .and_then(|server| server.via.clone());
-        let request_uri = format!("sip:{user}@{}", target.host);
+        let Some(server) = self.table.servers.get(server) else {
+            return false;
+        };
+        let via = server.via.clone();
+        let loop_key = self
+            .keys
+            .loop_key(&invite.bytes, &invite.index, server.source.ip());
         let mut out = Vec::with_capacity(invite.bytes.len() + 256);
         forward::print(
             &mut out,
             &invite.bytes,
             &invite.index,
             &Edits {
-                request_uri: request_uri.as_bytes(),
+                request_uri: &request_uri_for(&invite, target, user),
                 sent_by: self.sent_by(target.listener),
                 branch,
+                loop_key: Some(loop_key),
                 via: via.as_deref(),
                 record_route: Some(token),
                 routes: b"",
@@ -98,7 +104,7 @@ impl Endpoint {
     /// Refuse a call that nothing was forwarded for. `extra`: whole header lines.
     pub fn reject(&mut self, id: u64, status: u16, phrase: &str, extra: &[u8]) -> bool {
         let Some(call) = self.calls.get(&id) else {
-            return false;
+            return self.reject_request(id, status, phrase, extra);
         };
         let Some(server) = call.server else {
             return false;
@@ -271,6 +277,14 @@ impl Endpoint {
     /// What waits in the event queue without having been asked for; for drivers that drain in batches.
     pub fn drain_events(&mut self, into: &mut Vec<Event>) {
         into.extend(self.events.drain(..));
+    }
+}
+
+/// The request URI towards a target (16.6 step 2).
+pub(crate) fn request_uri_for(request: &Message, target: &Target, user: Option<&str>) -> Vec<u8> {
+    match user {
+        Some(user) => format!("sip:{user}@{}", target.host).into_bytes(),
+        None => forward::as_request_uri(request.index.request_uri().of(&request.bytes)),
     }
 }
 

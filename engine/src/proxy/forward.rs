@@ -13,6 +13,8 @@ pub struct Edits<'a> {
     pub sent_by: &'a str,
     /// Step 8: random part of the branch.
     pub branch: u64,
+    /// Step 8: what a later request is told a loop by (RFC 5393 4.2); None: it cannot come round again.
+    pub loop_key: Option<u64>,
     /// The top Via as it was received, with received and rport (18.2.1, RFC 3581); None: as it stands.
     pub via: Option<&'a [u8]>,
     /// Step 4: the key in our Record-Route; None: not dialog-forming.
@@ -30,7 +32,7 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     out.push(b' ');
     out.extend_from_slice(edits.request_uri);
     out.extend_from_slice(b" SIP/2.0\r\n");
-    write_via(out, edits.sent_by, edits.branch);
+    write_via(out, edits.sent_by, edits.branch, edits.loop_key);
     if let Some(token) = edits.record_route {
         write_record_route(out, edits.sent_by, token);
     }
@@ -79,12 +81,33 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     out.extend_from_slice(index.body.of(bytes));
 }
 
+/// A request URI as it came, without the parameter that may not stand in one (19.1.1, table 1).
+pub fn as_request_uri(text: &[u8]) -> Vec<u8> {
+    // After the last '@', for a user part may hold a ';' of its own.
+    let host = memchr::memrchr(b'@', text).map_or(0, |at| at + 1);
+    let Some(params) = memchr::memchr(b';', &text[host..]).map(|at| host + at) else {
+        return text.to_vec();
+    };
+    let mut uri = text[..params].to_vec();
+    for param in text[params + 1..].split(|byte| *byte == b';') {
+        let name = param.split(|byte| *byte == b'=').next().unwrap_or_default();
+        if !name.eq_ignore_ascii_case(b"method") {
+            uri.push(b';');
+            uri.extend_from_slice(param);
+        }
+    }
+    uri
+}
+
 /// `Via: SIP/2.0/UDP host:port;branch=...`
-pub fn write_via(out: &mut Vec<u8>, sent_by: &str, branch: u64) {
+pub fn write_via(out: &mut Vec<u8>, sent_by: &str, branch: u64, loop_key: Option<u64>) {
     out.extend_from_slice(b"Via: SIP/2.0/UDP ");
     out.extend_from_slice(sent_by.as_bytes());
     out.extend_from_slice(b";branch=");
     write_branch(out, branch);
+    if let Some(key) = loop_key {
+        write_hex(out, key);
+    }
     out.extend_from_slice(b"\r\n");
 }
 

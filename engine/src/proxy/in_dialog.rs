@@ -162,6 +162,7 @@ impl Endpoint {
                 request_uri: &request_uri,
                 sent_by,
                 branch,
+                loop_key: None,
                 via,
                 record_route: None,
                 routes: &routes,

@@ -1,7 +1,7 @@
 //! The stateful proxy of RFC 3261 section 16.
 //!
-//! What comes in: [`request`] (16.3, 16.4), [`ack`], [`cancel`] (16.10), [`in_dialog`], [`response`] (16.7),
-//! [`timeout`] (16.8). What policy orders: [`command`] (16.6). How it is printed: [`forward`], [`reply`],
+//! What comes in: [`request`] (16.3, 16.4), [`validate`], [`loops`], [`ack`], [`cancel`] (16.10), [`in_dialog`],
+//! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). What policy orders: [`command`] (16.6). How it is printed: [`forward`], [`reply`],
 //! [`derive`], [`originate`].
 
 pub mod ack;
@@ -10,7 +10,9 @@ pub mod command;
 pub mod derive;
 pub mod forward;
 pub mod in_dialog;
+pub mod loops;
 pub mod originate;
+pub mod out_of_dialog;
 pub mod reply;
 pub mod request;
 pub mod response;

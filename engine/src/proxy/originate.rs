@@ -59,7 +59,7 @@ pub fn print(out: &mut Vec<u8>, own: &Own) {
     out.push(b' ');
     out.extend_from_slice(&request_uri);
     out.extend_from_slice(b" SIP/2.0\r\n");
-    write_via(out, own.sent_by, own.branch);
+    write_via(out, own.sent_by, own.branch, None);
     if !routes.is_empty() {
         print::header(out, b"Route", &routes);
     }

@@ -13,10 +13,6 @@ use crate::transaction::table::ServerMachine;
 use crate::transaction::{invite_server, non_invite_server};
 use crate::transport::Flow;
 
-/// What we can do with requests outside a dialog (20.5).
-const ALLOW: &[u8] =
-    b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE\r\n";
-
 impl Endpoint {
     pub(crate) fn receive_request(&mut self, message: Incoming) {
         let index = message.index;
@@ -33,7 +29,7 @@ impl Endpoint {
         if let Some(id) = self.table.server(key) {
             return self.retransmitted(id);
         }
-        if let Err(problem) = validate::check(message.bytes, index) {
+        if let Err(problem) = validate::check(message.bytes, index, || self.is_loop(message)) {
             return self.refuse(message, &problem);
         }
         if !index.to.tag.is_empty() {
@@ -41,10 +37,7 @@ impl Endpoint {
         }
         match index.method {
             Method::Invite => self.receive_invite(message, key),
-            // 16.3: an OPTIONS at us asks whether we are there.
-            Method::Options => self.answer_stateless(message, 200, "OK", ALLOW),
-            // Out of a dialog nothing else passes: it could dial without being judged.
-            _ => self.answer_stateless(message, 405, "Method Not Allowed", ALLOW),
+            _ => self.receive_out_of_dialog(message, key),
         }
     }
 

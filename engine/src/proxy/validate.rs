@@ -24,11 +24,14 @@ impl Problem {
     }
 }
 
-/// Syntax, scheme, Max-Forwards, Proxy-Require: the first that fails.
-pub fn check(bytes: &[u8], index: &Index) -> Result<(), Problem> {
+/// Syntax, scheme, Max-Forwards, loops, Proxy-Require: the first that fails.
+pub fn check(bytes: &[u8], index: &Index, is_loop: impl FnOnce() -> bool) -> Result<(), Problem> {
     syntax(index)?;
     scheme(bytes, index)?;
     max_forwards(index)?;
+    if is_loop() {
+        return Err(Problem::new(482, "Loop Detected")); // step 4
+    }
     proxy_require(bytes, index)
 }
 

@@ -1,15 +1,15 @@
 //! What makes two messages one transaction (RFC 3261 17.1.3, 17.2.3), and where unguessable values come from.
 
 use std::hash::Hasher;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
 
-use crate::message::{Index, Method};
+use crate::message::{Index, Method, Name};
 
 /// Marks a branch as ours, so that a response to somebody else's request costs no lookup.
-const OURS: &[u8] = b"z9hG4bKsg";
+pub const OURS: &[u8] = b"z9hG4bKsg";
 
 /// Keyed hashes: lookups that nobody can aim at one bucket, and random values from one seed.
 ///
@@ -47,7 +47,8 @@ impl Keys {
     /// Key of the server transaction of a request. ACK and CANCEL are looked up as `Method::Invite`.
     ///
     /// The source address is no part of it: a retransmission may take another path (17.2.3 names branch,
-    /// sent-by and method only); who may cancel is checked apart.
+    /// sent-by and method only); who may cancel is checked apart. The Call-ID is part of it: a peer that gives
+    /// two calls one branch (RFC 4475 does) must not get the one's answer for the other.
     pub fn server(&self, bytes: &[u8], index: &Index, method: Method, method_name: &[u8]) -> u128 {
         let mut hasher = SipHasher128::new_with_keys(self.lookup.0, self.lookup.1);
         let invite = method == Method::Invite;
@@ -55,6 +56,7 @@ impl Keys {
         if !invite {
             write_part(&mut hasher, method_name);
         }
+        write_part(&mut hasher, index.call_id.of(bytes));
         if index.via.has_unique_branch(bytes) {
             write_part(&mut hasher, index.via.branch.of(bytes));
             for byte in index.via.host.of(bytes) {
@@ -67,11 +69,36 @@ impl Keys {
             hasher.write_u8(2);
             write_part(&mut hasher, index.request_uri().of(bytes));
             write_part(&mut hasher, index.from.tag.of(bytes));
-            write_part(&mut hasher, index.call_id.of(bytes));
             hasher.write_u32(index.cseq.number);
             write_part(&mut hasher, index.via.value.of(bytes));
         }
         hasher.finish128().as_u128()
+    }
+
+    /// What a request that comes round again unchanged is known by (RFC 5393 4.2): all that where it goes and
+    /// who pays depend on, the source among them. A spiral differs in one of them.
+    pub fn loop_key(&self, bytes: &[u8], index: &Index, source: IpAddr) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.secret.0, self.secret.1);
+        match source {
+            IpAddr::V4(ip) => hasher.write(&ip.octets()),
+            IpAddr::V6(ip) => hasher.write(&ip.octets()),
+        }
+        for part in [
+            index.request_uri(),
+            index.from.tag,
+            index.to.tag,
+            index.call_id,
+        ] {
+            write_part(&mut hasher, part.of(bytes));
+        }
+        hasher.write_u32(index.cseq.number);
+        for name in [Name::Route, Name::ProxyRequire, Name::ProxyAuthorization] {
+            for field in index.all(name) {
+                write_part(&mut hasher, field.value.of(bytes));
+            }
+            hasher.write_u8(0xff);
+        }
+        hasher.finish()
     }
 
     /// Key of a Call-ID.
@@ -121,9 +148,19 @@ pub fn read_hex(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Read a branch of ours back.
+/// Read a branch of ours back; what follows its random part is the key of [`Keys::loop_key`].
 pub fn read_branch(text: &[u8]) -> Option<u64> {
-    read_hex(text.strip_prefix(OURS)?)
+    let text = text.strip_prefix(OURS)?;
+    match text.len() {
+        16 => read_hex(text),
+        32 => read_hex(text.get(16..)?).and_then(|_| read_hex(text.get(..16)?)),
+        _ => None,
+    }
+}
+
+/// The loop key in a branch of ours.
+pub fn read_loop_key(text: &[u8]) -> Option<u64> {
+    read_hex(text.strip_prefix(OURS)?.get(16..)?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,118 @@
+//! Requests outside a dialog other than INVITE. Nothing of them passes that policy has not ordered: a REFER or
+//! a MESSAGE could dial or cost as a call does. Unless policy wants to be asked they are answered 405.
+
+use std::sync::Arc;
+
+use crate::arena::Id;
+use crate::endpoint::{Endpoint, Incoming, Outgoing};
+use crate::event::Event;
+use crate::message::{Message, Method};
+use crate::proxy::command::{request_uri_for, Target};
+use crate::proxy::forward::{self, Edits};
+use crate::transaction::non_invite_server;
+use crate::transaction::table::{Origin, Server, ServerMachine};
+use crate::transport::{Flow, DATAGRAM_MAX};
+use crate::uri;
+
+/// What we can do with requests (20.5).
+const ALLOW: &[u8] =
+    b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE\r\n";
+
+impl Endpoint {
+    pub(crate) fn receive_out_of_dialog(&mut self, message: Incoming, key: u128) {
+        // 11.2, 16.3: an OPTIONS at us asks whether we are there. While policy is not asked, every one is.
+        if message.index.method == Method::Options && (!self.asks_requests || self.at_us(message)) {
+            return self.answer_stateless(message, 200, "OK", ALLOW);
+        }
+        if !self.asks_requests {
+            return self.answer_stateless(message, 405, "Method Not Allowed", ALLOW);
+        }
+        let id = self.next_call;
+        self.next_call += 1;
+        let request = Arc::new(Message::keep(message.bytes, message.index));
+        let machine = ServerMachine::NonInvite(non_invite_server::State::Trying);
+        let server = self.open_server(key, message, machine, 0, request.clone());
+        self.asked.insert(id, server);
+        self.events.push_back(Event::Request {
+            call: id,
+            source: message.flow.peer,
+            message: request,
+        });
+    }
+
+    /// The request URI names one of our listeners, and nobody behind it.
+    fn at_us(&self, message: Incoming) -> bool {
+        uri::parse(message.index.request_uri().of(message.bytes))
+            .is_ok_and(|uri| uri.user.is_none() && self.is_own_address(uri.host, uri.port))
+    }
+
+    /// Send such a request to a target; its responses go back as they are. False if it is gone.
+    pub(crate) fn forward_request(&mut self, id: u64, target: &Target, user: Option<&str>) -> bool {
+        let Some((server_id, server)) = self.undecided(id) else {
+            return false;
+        };
+        let Some(request) = server.request.clone() else {
+            return false;
+        };
+        let (via, source) = (server.via.clone(), server.source);
+        self.asked.remove(&id);
+        let branch = self.keys.random();
+        let loop_key = self
+            .keys
+            .loop_key(&request.bytes, &request.index, source.ip());
+        let mut out = Vec::with_capacity(request.bytes.len() + 256);
+        forward::print(
+            &mut out,
+            &request.bytes,
+            &request.index,
+            &Edits {
+                request_uri: &request_uri_for(&request, target, user),
+                sent_by: self.sent_by(target.listener),
+                branch,
+                loop_key: Some(loop_key),
+                via: via.as_deref(),
+                record_route: None,
+                routes: b"",
+            },
+        );
+        if out.len() > DATAGRAM_MAX {
+            self.answer(server_id, 513, "Message Too Large", b"");
+            return true;
+        }
+        let client = self.send_request(Outgoing {
+            branch,
+            flow: Flow {
+                listener: target.listener,
+                peer: target.peer,
+            },
+            bytes: out.into_boxed_slice(),
+            origin: Origin::Relay(server_id),
+            call: 0,
+            ring_timeout: None,
+        });
+        if let Some(server) = self.table.servers.get_mut(server_id) {
+            server.client = Some(client);
+        }
+        true
+    }
+
+    /// Answer such a request from here. False if it is gone.
+    pub(crate) fn reject_request(
+        &mut self,
+        id: u64,
+        status: u16,
+        phrase: &str,
+        extra: &[u8],
+    ) -> bool {
+        let Some(server) = self.asked.remove(&id) else {
+            return false;
+        };
+        self.answer(server, status, phrase, extra);
+        true
+    }
+
+    fn undecided(&self, id: u64) -> Option<(Id<Server>, &Server)> {
+        let server = *self.asked.get(&id)?;
+        Some((server, self.table.servers.get(server)?))
+    }
+}
