@@ -75,6 +75,7 @@ pub struct Endpoint {
     pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<Event>,
     pub(crate) next_call: u64,
+    pub(crate) max_transactions: usize,
     /// Policy decides on requests outside a dialog other than INVITE.
     pub(crate) asks_requests: bool,
     /// Such requests that wait for the decision.
@@ -86,6 +87,10 @@ pub struct Endpoint {
     index: Index,
     fired: Vec<Due>,
 }
+
+/// How many transactions there may be before new calls are refused. A call holds four for half a minute, so
+/// this is 8,000 calls per second, and about 1 GB.
+pub const MAX_TRANSACTIONS: usize = 1 << 20;
 
 /// Bits of a call id below the epoch.
 pub const SEQUENCE_BITS: u32 = 40;
@@ -104,6 +109,7 @@ impl Endpoint {
             outbox: Outbox::default(),
             events: VecDeque::new(),
             next_call: epoch << SEQUENCE_BITS | 1,
+            max_transactions: MAX_TRANSACTIONS,
             asks_requests: false,
             asked: HashMap::new(),
             server: Vec::new(),
@@ -121,6 +127,11 @@ impl Endpoint {
     /// Whether policy is asked about requests outside a dialog other than INVITE; else they are answered 405.
     pub fn ask_requests(&mut self, ask: bool) {
         self.asks_requests = ask;
+    }
+
+    /// How many transactions there may be before new calls are refused; at first [`MAX_TRANSACTIONS`].
+    pub fn limit_transactions(&mut self, limit: usize) {
+        self.max_transactions = limit;
     }
 
     /// A socket was opened; returns the index that flows name it by.
@@ -360,6 +371,7 @@ impl Endpoint {
             origin,
             call,
             cancel: Cancel::No,
+            cancel_reason: Box::default(),
             deadline_c,
             ring_timeout,
         });

@@ -56,6 +56,9 @@ impl Endpoint {
         if !state.pending() || client.cancel == Cancel::Sent {
             return;
         }
+        if !reason.is_empty() {
+            client.cancel_reason = reason.into();
+        }
         if state != invite_client::State::Proceeding {
             client.cancel = Cancel::Wanted;
             return;
@@ -63,7 +66,13 @@ impl Endpoint {
         client.cancel = Cancel::Sent;
         let (branch, flow) = (client.branch, client.flow);
         let mut bytes = Vec::with_capacity(512);
-        if derive::print(&mut bytes, &client.request, b"CANCEL", None, reason) {
+        if derive::print(
+            &mut bytes,
+            &client.request,
+            b"CANCEL",
+            None,
+            &client.cancel_reason,
+        ) {
             self.send_cancel(branch, flow, bytes.into_boxed_slice());
         }
         self.arm(TRANSACTION, Timer::Cancelled, id.raw());

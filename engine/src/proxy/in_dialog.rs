@@ -147,6 +147,12 @@ impl Endpoint {
         if let Some(cseq) = cseq {
             from.cseq = from.cseq.max(cseq);
         }
+        // Step 4: requests that make or move a dialog say again that we stay in it.
+        let record_route = matches!(
+            message.index.method,
+            Method::Invite | Method::Update | Method::Refer | Method::Subscribe | Method::Notify
+        )
+        .then_some(call.token);
         let flow = to.flow;
         let (request_uri, routes) = originate::route_plan(to);
         let sent_by = self
@@ -164,7 +170,7 @@ impl Endpoint {
                 branch,
                 loop_key: None,
                 via,
-                record_route: None,
+                record_route,
                 routes: &routes,
             },
         );

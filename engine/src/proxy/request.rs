@@ -7,11 +7,14 @@ use crate::dialog::{reach, Call, Party, Phase};
 use crate::endpoint::{Endpoint, Incoming};
 use crate::event::Event;
 use crate::header::{self, NameAddr};
-use crate::message::{Message, Method, Name};
+use crate::message::{Index, Message, Method, Name};
 use crate::proxy::validate::{self, Problem};
 use crate::transaction::table::ServerMachine;
 use crate::transaction::{invite_server, non_invite_server};
 use crate::transport::Flow;
+
+/// A full table empties within the 32 s that most transactions stay; part of it sooner.
+const RETRY_AFTER: &[u8] = b"Retry-After: 5\r\n";
 
 impl Endpoint {
     pub(crate) fn receive_request(&mut self, message: Incoming) {
@@ -32,6 +35,9 @@ impl Endpoint {
         if let Err(problem) = validate::check(message.bytes, index, || self.is_loop(message)) {
             return self.refuse(message, &problem);
         }
+        if self.is_full(index) {
+            return self.answer_stateless(message, 503, "Service Unavailable", RETRY_AFTER);
+        }
         if !index.to.tag.is_empty() {
             return self.receive_in_dialog(message, key);
         }
@@ -39,6 +45,17 @@ impl Endpoint {
             Method::Invite => self.receive_invite(message, key),
             _ => self.receive_out_of_dialog(message, key),
         }
+    }
+
+    /// No transaction is ever thrown out for another, for money may hang on it; new ones are refused instead.
+    /// Calls that are up go on longer than new ones are taken, and a BYE is never refused.
+    fn is_full(&self, index: &Index) -> bool {
+        let limit = match (index.method, index.to.tag.is_empty()) {
+            (Method::Bye, _) => return false,
+            (_, true) => self.max_transactions,
+            (_, false) => self.max_transactions + self.max_transactions / 4,
+        };
+        self.table.len() >= limit
     }
 
     fn refuse(&mut self, message: Incoming, problem: &Problem) {

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use crate::arena::Id;
 use crate::endpoint::Endpoint;
 use crate::event::Cause;
-use crate::timer::{Due, Timer, TRANSACTION};
+use crate::timer::{Due, Timer, T2, TRANSACTION};
 use crate::transaction::key::read_branch;
 use crate::transaction::table::{Client, ClientMachine, Origin, Server, ServerMachine};
-use crate::transaction::{invite_client, invite_server};
+use crate::transaction::{invite_client, invite_server, non_invite_server};
 
 impl Endpoint {
     pub(crate) fn fire(&mut self, due: Due) {
@@ -65,10 +65,27 @@ impl Endpoint {
         let Some(client) = self.table.clients.get_mut(id) else {
             return;
         };
-        if let ClientMachine::NonInvite(state) = &mut client.machine {
-            if let Some(interval) = state.timer_e() {
-                self.retransmit(id, Timer::E, interval);
-            }
+        let ClientMachine::NonInvite(state) = &mut client.machine else {
+            return;
+        };
+        let Some(interval) = state.timer_e() else {
+            return;
+        };
+        let origin = client.origin;
+        self.retransmit(id, Timer::E, interval);
+        if let (T2, Origin::Relay(server)) = (interval, origin) {
+            self.say_trying(server);
+        }
+    }
+
+    /// RFC 4320 4.1: a non-INVITE gets a 100, but not before the sender's timer E has come to T2. Ours runs from
+    /// the same moment.
+    fn say_trying(&mut self, id: Id<Server>) {
+        let silent = self.table.servers.get(id).is_some_and(|server| {
+            server.machine == ServerMachine::NonInvite(non_invite_server::State::Trying)
+        });
+        if silent {
+            self.answer(id, 100, "Trying", b"");
         }
     }
 

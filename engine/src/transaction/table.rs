@@ -99,6 +99,8 @@ pub struct Client {
     pub call: u64,
     /// State of the CANCEL.
     pub cancel: Cancel,
+    /// Reason header lines for the CANCEL.
+    pub cancel_reason: Box<[u8]>,
     /// When timer C is to fire; moved by every provisional response (16.7 step 2).
     pub deadline_c: u64,
     /// Length of timer C.
