@@ -21,7 +21,7 @@ MANIFEST := --manifest-path engine/Cargo.toml
 ENGINE_SOURCES := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -type d -o -name '*.rs')
 
 .PHONY: help run test build lint lint-python lint-engine stubs unit unit-python unit-engine \
-        scenarios bench fuzz format lock clean sipp rust
+        scenarios bench load faults simulate fuzz format lock clean sipp rust
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,15 @@ scenarios: $(MADE)/engine sipp ## Real sipp against a real daemon; CASE=word pic
 
 bench: build sipp ## Measure sipguard beside its peers; OPTIONS=--quick for a first look, --help for all.
 	$(PYTHON) -m benchmarks $(OPTIONS)
+
+load: build sipp ## 20,000 calls at 500 a second by sipp, and the proof that none is missing.
+	$(PYTHON) -m benchmarks.load $(OPTIONS)
+
+faults: build sipp ## The kill test in its long form; KILLS=20.
+	SIPGUARD_KILLS=$(or $(KILLS),20) .venv/bin/pytest tests/faults --timeout=3600
+
+simulate: build ## Callers, gateways, losses and kills under a virtual clock; SEEDS=50 CALLS=2000.
+	SIMULATED_SEEDS=$(or $(SEEDS),50) SIMULATED_CALLS=$(or $(CALLS),2000) .venv/bin/pytest tests/calls --timeout=3600
 
 fuzz: | rust ## Fuzz the parser for SECONDS=60; needs nightly Rust.
 	@tools/fuzz.sh $(or $(SECONDS),60)
