@@ -16,7 +16,10 @@ def close(
     call.ending = True
     length_ms = settlement.duration_ms(call, now_ns)
     owed = settlement.charges(call, length_ms)
-    entry = settlement.entry_of(call, owed, exchange.directory.operator_cost_ledger, call.unix_ms(now_ns))
+    directory = exchange.directory
+    entry = settlement.entry_of(
+        call, owed, directory.operator_cost_ledger, directory.tax_ledger, call.unix_ms(now_ns)
+    )
     if entry is not None:
         exchange.funds.settle(call.id, entry.postings)
     else:

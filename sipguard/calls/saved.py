@@ -16,7 +16,11 @@ from sipguard.model.verdict import Candidate, Level, Permit
 from sipguard.policy.decide import Moment
 from sipguard.policy.directory import Directory
 
-VERSION = 1
+VERSION = 2
+"""2: a rate has grace, minimum, tiers, window and terms. One of version 1 lacks them and had none of them, so
+it reads as a rate with the defaults; a program of version 1 would forget them and refuses version 2."""
+
+_READ = (1, 2)
 
 
 class _Level(msgspec.Struct, array_like=True, frozen=True):
@@ -121,8 +125,8 @@ def load(call: int, state: bytes, directory: Directory, now: Moment) -> Call:
         saved = _decode(state)
     except msgspec.DecodeError as error:
         raise ValueError(f"live call {call}: {error}") from error
-    if saved.version != VERSION:
-        raise ValueError(f"live call {call}: saved as version {saved.version}, this program reads {VERSION}")
+    if saved.version not in _READ:
+        raise ValueError(f"live call {call}: saved as version {saved.version}, this program reads {_READ}")
     candidate = Candidate(_gateway(saved, directory), saved.route_key, saved.cost, 0, saved.number)
     permit = Permit(
         mapping_gateway=_mapping_gateway(saved, directory),

@@ -15,7 +15,7 @@ from sipguard.model.money import Micros
 from sipguard.model.verdict import Refusal
 from sipguard.policy.decide import Moment
 from sipguard.policy.funds import Funds
-from sipguard.policy.rating import charge
+from sipguard.policy.rating import Charge, charge
 
 
 def duration_ms(call: Call, now_ns: int) -> int:
@@ -27,8 +27,8 @@ def duration_ms(call: Call, now_ns: int) -> int:
 class Charges(NamedTuple):
     """What an answered call costs, worked out once: for the entry and for the CDR."""
 
-    levels: list[tuple[int, Micros]]
-    """Billed seconds and amount of each level, in the order of the permit; zeros where it has no price."""
+    levels: list[Charge]
+    """Of each level, in the order of the permit; zeros where it has no price."""
     cost: Micros
     """What the vendor charges."""
 
@@ -38,23 +38,28 @@ def charges(call: Call, length_ms: int) -> Charges:
     cost = call.candidate.cost
     return Charges(
         [_FREE if level.rate is None else charge(level.rate, length_ms) for level in call.permit.levels],
-        0 if cost is None else charge(cost, length_ms)[1],
+        0 if cost is None else charge(cost, length_ms).micros,
     )
 
 
-_FREE = (0, 0)
+_FREE = Charge(0, 0, 0)
 
 
-def entry_of(call: Call, owed: Charges, operator_cost_ledger: int, at_ms: int) -> Entry | None:
-    """The charge of an answered call: each level pays the level above, the operator its vendor.
+def entry_of(
+    call: Call, owed: Charges, operator_cost_ledger: int, tax_ledger: int, at_ms: int
+) -> Entry | None:
+    """The charge of an answered call: each level pays the level above, the operator its vendor, and the tax
+    of every level goes to the house's tax ledger.
 
     None where nothing is owed (an emergency call, a free rate).
     """
     postings: list[Posting] = []
-    for level, (_, amount) in zip(call.permit.levels, owed.levels, strict=True):
+    for level, (_, amount, tax) in zip(call.permit.levels, owed.levels, strict=True):
         if amount:
             postings.append(Posting(level.account.balance_ledger, -amount))
-            postings.append(Posting(level.income_ledger, amount))
+            postings.append(Posting(level.income_ledger, amount - tax))
+        if tax:
+            postings.append(Posting(tax_ledger, tax))
     if owed.cost:
         postings.append(Posting(call.candidate.gateway.clearing_ledger, -owed.cost))
         postings.append(Posting(operator_cost_ledger, owed.cost))
@@ -75,7 +80,9 @@ def answered(
     """CDR of an answered call, after its charge was applied to `funds`."""
     assert call.answered_ms is not None
     levels = []
-    for position, (level, (billed, amount)) in enumerate(zip(call.permit.levels, owed.levels, strict=True)):
+    for position, (level, (billed, amount, tax)) in enumerate(
+        zip(call.permit.levels, owed.levels, strict=True)
+    ):
         account, rate = level.account, level.rate
         levels.append(
             LevelCharge(
@@ -88,6 +95,8 @@ def answered(
                 billed,
                 amount,
                 funds.balance(account.balance_ledger),
+                0 if rate is None else rate.terms.tax_ppm,
+                tax,
             )
         )
     final = GatewayTry(call.candidate.gateway.id, call.candidate.number, 200, "response")

@@ -91,7 +91,15 @@ class _Check:
             self.payment(path, payment)
 
     def rate_table(self, path: str, table: form.RateTable) -> None:
-        self.once(f"{path}.rates", table.rates, lambda rate: rate.prefix, "prefix", "a prefix only once")
+        self.once(
+            f"{path}.rates",
+            table.rates,
+            lambda rate: (rate.prefix, rate.days, rate.hours, rate.valid_from),
+            "prefix",
+            "a prefix only once for the same days, hours and valid_from",
+        )
+        for index, rate in enumerate(table.rates):
+            self.in_order(f"{path}.rates[{index}]", rate.valid_from, rate.valid_till)
 
     def account(self, path: str, account: form.Account) -> None:
         self.known(f"{path}.rate_table", account.rate_table, self.draft.rate_tables, "rate_table")
@@ -99,9 +107,7 @@ class _Check:
         self.currency(path, account)
         if (circle := self.circle(account)) is not None:
             self.complain(f"{path}.agent", account.agent, f"an agent that is not below it ({circle})")
-        starts, ends = account.valid_from, account.valid_till
-        if starts is not None and ends is not None and ends <= starts:
-            self.complain(f"{path}.valid_till", ends, f"a moment after valid_from ({starts}, Unix seconds)")
+        self.in_order(path, account.valid_from, account.valid_till)
         self.once(
             f"{path}.sections",
             account.sections,
@@ -164,6 +170,10 @@ class _Check:
         self.known(f"{path}.vendor", payment.vendor, self.draft.routing_gateways, "routing_gateway")
         if payment.amount == 0:
             self.complain(f"{path}.amount", "0", "an amount above zero")
+
+    def in_order(self, path: str, starts: int | None, ends: int | None) -> None:
+        if starts is not None and ends is not None and ends <= starts:
+            self.complain(f"{path}.valid_till", ends, f"a moment after valid_from ({starts}, Unix seconds)")
 
     def known(self, path: str, id: str | None, items: Items[Any], kind: str) -> None:
         if id is not None and id not in items.ids:

@@ -23,6 +23,7 @@ from sipguard.manage.form import DataSet
 from sipguard.manage.reading import Reader
 from sipguard.model.account import Account
 from sipguard.model.ledger import Entry, LedgerKind, Posting
+from sipguard.model.rate import Rate, Window
 from sipguard.store import account, feed, gateway, ledger, rate, section
 from sipguard.store.metadata import insert_row
 
@@ -124,24 +125,23 @@ class _Loading:
         self._cash = await ledger.insert(self._conn, LedgerKind.CASH, currency)
         await ledger.insert(self._conn, LedgerKind.REVENUE, currency)
         await ledger.insert(self._conn, LedgerKind.COST, currency)
+        await ledger.insert(self._conn, LedgerKind.TAX, currency)
 
     async def rate_tables(self) -> None:
         for table in self._data.rate_tables:
             currency = table.currency or self._data.currency
-            key = await insert_row(self._conn, rate.rate_table, id=table.id, currency=currency)
+            key = await insert_row(
+                self._conn,
+                rate.rate_table,
+                id=table.id,
+                currency=currency,
+                time_rounding=table.time_rounding.value,
+                money_rounding=table.money_rounding.value,
+                money_unit_micros=table.money_unit,
+                time_zone=table.time_zone,
+            )
             self._tables[table.id] = key
-            rows = [
-                {
-                    "table_key": key,
-                    "prefix": row.prefix,
-                    "destination": row.destination,
-                    "connect_fee_micros": row.connect_fee,
-                    "initial_seconds": row.initial,
-                    "next_seconds": row.next,
-                    "rate_micros": row.rate,
-                }
-                for row in table.rates
-            ]
+            rows = [dict(zip(rate.COLUMNS, rate.values(_rate(key, row)), strict=True)) for row in table.rates]
             await self._insert_all(rate.rate, rows)
 
     async def accounts(self) -> None:
@@ -161,6 +161,8 @@ class _Loading:
                 locked=told.locked,
                 valid_from=told.valid_from,
                 valid_till=told.valid_till,
+                time_zone=told.time_zone or self._data.time_zone,
+                tax_ppm=told.tax_percent,
             )
             self._accounts[told.id] = added
             rows = [
@@ -246,6 +248,24 @@ class _Loading:
     async def _insert_all(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         if rows:
             await self._conn.execute(insert(table), rows)
+
+
+def _rate(table_key: int, told: form.Rate) -> Rate:
+    return Rate(
+        key=0,  # the database's to give
+        table_key=table_key,
+        prefix=told.prefix,
+        destination=told.destination,
+        connect_fee_micros=told.connect_fee,
+        initial_seconds=told.initial,
+        next_seconds=told.next,
+        rate_micros=told.rate,
+        grace_seconds=told.grace,
+        minimum_seconds=told.minimum_seconds,
+        minimum_micros=told.minimum_charge,
+        tiers=told.tiers,
+        window=Window(told.valid_from or 0, told.valid_till, told.days, *told.hours),
+    )
 
 
 def _agents_first(accounts: tuple[form.Account, ...]) -> Iterator[form.Account]:

@@ -10,18 +10,26 @@ from sipguard.manage.leaf import (
     Address,
     Amount,
     Currency,
+    Days,
     Digits,
     FailoverCode,
+    Hours,
     Id,
     Moment,
+    MoneyUnit,
     Network,
+    Percent,
     Prefix,
+    Tiers,
+    TimeZone,
 )
 from sipguard.model.gateway import RouteMode
+from sipguard.model.rate import ALL_DAYS, DAY_MINUTES, Rounding
 from sipguard.model.section import Action, Direction
 
 Limit: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Seconds: TypeAlias = Annotated[int, Meta(ge=1, le=86_400)]
+NoSeconds: TypeAlias = Annotated[int, Meta(ge=0, le=86_400)]
 Milliseconds: TypeAlias = Annotated[int, Meta(ge=1, le=3_600_000)]
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65_535)]
 
@@ -38,6 +46,14 @@ class Rate(Struct, frozen=True, forbid_unknown_fields=True):
     connect_fee: Amount = Amount(0)
     initial: Seconds = 1
     next: Seconds = 1
+    grace: NoSeconds = 0
+    minimum_seconds: NoSeconds = 0
+    minimum_charge: Amount = Amount(0)
+    tiers: Tiers = Tiers()
+    valid_from: Moment | None = None
+    valid_till: Moment | None = None
+    days: Days = Days(ALL_DAYS)
+    hours: Hours = Hours((0, DAY_MINUTES))
 
 
 class RateTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +61,11 @@ class RateTable(Struct, frozen=True, forbid_unknown_fields=True):
     rates: tuple[Rate, ...]
     currency: Currency | None = None
     """None: that of the file."""
+    time_rounding: Rounding = Rounding.UP
+    money_rounding: Rounding = Rounding.HALF_UP
+    money_unit: MoneyUnit = MoneyUnit(1)
+    time_zone: TimeZone | None = None
+    """None: that of the account that buys by it."""
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +91,9 @@ class Account(Struct, frozen=True, forbid_unknown_fields=True):
     locked: bool = False
     valid_from: Moment | None = None
     valid_till: Moment | None = None
+    time_zone: TimeZone | None = None
+    """None: that of the file."""
+    tax_percent: Percent = Percent(0)
     sections: tuple[Section, ...] = ()
 
 
@@ -130,6 +154,8 @@ class DataSet(Struct, frozen=True, forbid_unknown_fields=True):
 
     currency: Currency
     """Of the house, and with it of everything below."""
+    time_zone: TimeZone = TimeZone("UTC")
+    """Of every account that names none itself."""
     rate_tables: tuple[RateTable, ...] = field(default=(), name="rate_table")
     accounts: tuple[Account, ...] = field(default=(), name="account")
     mapping_gateways: tuple[MappingGateway, ...] = field(default=(), name="mapping_gateway")

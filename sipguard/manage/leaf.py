@@ -11,6 +11,8 @@ from ipaddress import ip_address, ip_network
 from typing import ClassVar, Self, TypeVar
 
 from sipguard.model.money import MICROS_PER_UNIT, format_micros, parse_micros
+from sipguard.model.rate import DAY_MINUTES, PPM, Tier
+from sipguard.policy.window import zone_of
 
 _NEVER_FAILED_OVER = frozenset({486, 487, 600, 603, 604, 607, 608})
 
@@ -120,6 +122,108 @@ class Moment(Leaf, int):
         if not isinstance(raw, datetime):
             raise TypeError
         return cls(_if(raw, raw.tzinfo is not None).timestamp())
+
+
+class TimeZone(Leaf, str):
+    """Name of a time zone in the IANA database."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = 'a time zone such as "Asia/Dhaka" or "UTC"'
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        zone_of(_text(raw))
+        return cls(_text(raw))
+
+
+class Percent(Leaf, int):
+    """A share in parts per million, written as a percentage."""
+
+    expected: ClassVar[str] = 'a percentage from 0 to 100 in quotes such as "15" or "7.5", at most 4 decimals'
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        # 100 micro-units of a per cent are a millionth of the whole.
+        ppm, rest = divmod(parse_micros(_text(raw)), 100)
+        return cls(_if(ppm, 0 <= ppm <= PPM and not rest))
+
+
+class MoneyUnit(Leaf, int):
+    """The smallest amount that is charged, in micro-units."""
+
+    expected: ClassVar[str] = 'an amount above zero in quotes such as "0.01", "0.000001" at least'
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        micros = parse_micros(_text(raw))
+        return cls(_if(micros, micros >= 1))
+
+
+class Days(Leaf, int):
+    """Days of the week as bits, Monday the lowest."""
+
+    names: ClassVar[tuple[str, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    expected: ClassVar[str] = 'days of the week in quotes such as "mon-fri" or "sat sun"'
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        bits = 0
+        for word in _text(raw).lower().split():
+            first, _, last = word.partition("-")
+            day, end = cls.names.index(first), cls.names.index(last or first)
+            bits |= 1 << day
+            while day != end:  # round the weekend, too: "sat-mon"
+                day = (day + 1) % 7
+                bits |= 1 << day
+        return cls(_if(bits, bits))
+
+    @classmethod
+    def shown(cls, days: int) -> str:
+        """As `parse` reads it, in words of single days."""
+        return " ".join(name for day, name in enumerate(cls.names) if days >> day & 1)
+
+
+class Hours(Leaf, tuple[int, int]):
+    """Minutes of the local day, from and till."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = 'hours in quotes such as "08:00-20:00" or, over midnight, "22:00-06:00"'
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        found = re.fullmatch(r"(\d\d):([0-5]\d)-(\d\d):([0-5]\d)", _text(raw), re.ASCII)
+        hour, minute, till_hour, till_minute = map(int, _if(found, found).groups() if found else ())
+        start, end = hour * 60 + minute, (till_hour * 60 + till_minute) or DAY_MINUTES
+        return cls(_if((start, end), start < DAY_MINUTES >= end and start != end))
+
+    @staticmethod
+    def shown(start: int, end: int) -> str:
+        """As `parse` reads it."""
+        return f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
+
+
+class Tiers(Leaf, tuple[Tier, ...]):
+    """Prices of the rest of a long call."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = (
+        'seconds and price per minute from there on, ascending, in quotes such as "600:0.90 1800:0.50"'
+    )
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        tiers: list[Tier] = []
+        for word in _text(raw).split():
+            after, colon, price = word.partition(":")
+            tier = Tier(int(_if(after, colon and after.isascii() and after.isdecimal())), Amount.parse(price))
+            _if(tier, 0 < tier.after_seconds <= 86_400)
+            tiers.append(_if(tier, not tiers or tiers[-1].after_seconds < tier.after_seconds))
+        return cls(tiers)
+
+    @staticmethod
+    def shown(tiers: tuple[Tier, ...]) -> str:
+        """As `parse` reads it."""
+        return " ".join(f"{after}:{format_micros(micros)}" for after, micros in tiers)
 
 
 class FailoverCode(Leaf, int):

@@ -43,3 +43,7 @@ class Account:
     """Ledger account that holds the spendable balance."""
     revenue_ledger: int
     """Ledger account that earns what the direct sub-accounts pay; not spendable."""
+    time_zone: str = "UTC"
+    """IANA name of the zone in which the hours and days of its rates are read."""
+    tax_ppm: int = 0
+    """Tax on top of what it pays for calls, in parts per million (model.rate.PPM)."""

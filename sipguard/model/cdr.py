@@ -34,8 +34,13 @@ class LevelCharge(msgspec.Struct, frozen=True, gc=False):
     """Price per minute."""
     billed_seconds: int
     charge_micros: Micros
+    """All that the level paid, tax included."""
     balance_micros: Micros
     """Balance right after the charge."""
+    tax_ppm: int = 0
+    """By which rate the tax of this call was reckoned."""
+    tax_micros: Micros = 0
+    """The part of the charge that is tax."""
 
 
 class GatewayTry(msgspec.Struct, frozen=True, gc=False):

@@ -40,3 +40,4 @@ class Configuration:
     routes: Iterable[Route]
     operator_revenue_ledger: int
     operator_cost_ledger: int
+    tax_ledger: int

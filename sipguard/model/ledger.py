@@ -20,6 +20,8 @@ class LedgerKind(StrEnum):
     """Money that lies with a vendor."""
     COST = "cost"
     """What the operator's vendors charged."""
+    TAX = "tax"
+    """Collected on top of the price of calls and owed to the authority; the house's, not spendable."""
     CASH = "cash"
     """The world outside: payments come from here."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import NamedTuple
 
 from sipguard.model.account import Account
@@ -12,6 +13,7 @@ from sipguard.model.verdict import Reason, Refusal
 from sipguard.policy import pace
 from sipguard.policy.refusal import account_rule
 from sipguard.policy.section import Ruling, Sections
+from sipguard.policy.window import zone_of
 
 _FOREVER_MS = 1 << 63
 
@@ -24,6 +26,8 @@ class Buyer(NamedTuple):
     """Where its rates are found (Rates.find); None: it has no rate table."""
     income_ledger: int
     """Where its charge goes: the revenue of the agent above, or of the operator at the top."""
+    zone: tzinfo
+    """Whose clock its hours and days are read on."""
 
 
 class Limit(NamedTuple):
@@ -110,6 +114,7 @@ def prepare(
                 account,
                 None if account.rate_table_key is None else rate_spaces[account.rate_table_key],
                 income,
+                zone_of(account.time_zone),
             )
             for account, income in zip(accounts, incomes, strict=True)
         ),

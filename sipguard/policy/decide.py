@@ -23,7 +23,7 @@ class Moment(NamedTuple):
     """One instant, on both clocks."""
 
     unix_ms: int
-    """For validity dates."""
+    """For validity dates, and the hours and days of rates."""
     monotonic_ns: int
     """For calls per second."""
 
@@ -56,7 +56,7 @@ def decide(
     no = directory.sections.refusal(agents.rulings, called, calling)
     if no is not None:
         return named(no, gateway, account, called, calling)
-    levels = rate.levels(agents, directory.rates, called, settings.free_levels)
+    levels = rate.levels(agents, directory.rates, called, now.unix_ms, settings.free_levels)
     if isinstance(levels, Refusal):
         return named(levels, gateway, account, called, calling)
     no = capacity.refusal(agents, gateway, counts, pace, now.monotonic_ns) or credit.refusal(levels, funds)
@@ -72,6 +72,7 @@ def decide(
         funds,
         counts,
         pace,
+        now.unix_ms,
         now.monotonic_ns,
     )
     if isinstance(candidates, Refusal):

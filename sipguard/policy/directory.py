@@ -18,6 +18,7 @@ from sipguard.policy.identity import Sources
 from sipguard.policy.rate import Rates
 from sipguard.policy.route import Routes
 from sipguard.policy.section import Sections
+from sipguard.policy.window import zone_of
 
 _ADD_PREFIX = re.compile(r"\+?[0-9]*", re.ASCII)
 
@@ -40,6 +41,7 @@ class Directory:
         "sections",
         "settings",
         "sources",
+        "tax_ledger",
     )
 
     revision: int
@@ -58,6 +60,8 @@ class Directory:
     routes: Routes
     operator_revenue_ledger: int
     operator_cost_ledger: int
+    tax_ledger: int
+    """Of the house, for the tax of every level."""
     _accounts_by_id: dict[str, Account]
     _chains: dict[int, Chain]
 
@@ -74,6 +78,7 @@ class Directory:
         self.settings = settings
         self.operator_revenue_ledger = configuration.operator_revenue_ledger
         self.operator_cost_ledger = configuration.operator_cost_ledger
+        self.tax_ledger = configuration.tax_ledger
         self.accounts = {account.key: account for account in configuration.accounts}
         self._accounts_by_id = {account.id: account for account in self.accounts.values()}
         self.mapping_gateways = {gateway.key: gateway for gateway in configuration.mapping_gateways}
@@ -126,6 +131,12 @@ def _check_accounts(accounts: Iterable[Account], rates: Rates) -> None:
             raise ValueError(
                 f"account {account.id!r}: credit limit {account.credit_limit_micros} is negative"
             )
+        if account.tax_ppm < 0:
+            raise ValueError(f"account {account.id!r}: tax {account.tax_ppm} parts per million is negative")
+        try:
+            zone_of(account.time_zone)
+        except ValueError as error:
+            raise ValueError(f"account {account.id!r}: {error}") from error
         if account.rate_table_key is None:
             continue
         table = rates.table(account.rate_table_key)

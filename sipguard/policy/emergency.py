@@ -27,7 +27,7 @@ def permit(
         )
     return Permit(
         mapping_gateway=gateway,
-        levels=tuple(Level(account, None, 0, income) for account, _, income in chain.buyers),
+        levels=tuple(Level(buyer.account, None, 0, buyer.income_ledger) for buyer in chain.buyers),
         called=called,
         calling=calling,
         # Route 0: no row of the routes leads here.

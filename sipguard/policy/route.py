@@ -8,6 +8,7 @@ prefix go nowhere else. Within a prefix lower priority comes first, and equal pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from itertools import groupby
 from typing import NamedTuple
 from zlib import crc32
@@ -21,6 +22,7 @@ from sipguard.policy.funds import Funds
 from sipguard.policy.pace import Pace
 from sipguard.policy.prefix import PrefixIndexer
 from sipguard.policy.rate import Rates
+from sipguard.policy.rating import rate_at
 
 CANDIDATES_MAX = 16
 """Gateways that one call may try: no caller waits for more at 4 s each, and a decision stays short."""
@@ -101,6 +103,7 @@ class Routes:
         funds: Funds,
         counts: Counts,
         pace_: Pace,
+        now_ms: int,
         now_ns: int,
     ) -> tuple[Candidate, ...] | Refusal:
         """Every gateway that may take the call now, at most CANDIDATES_MAX of them.
@@ -120,7 +123,9 @@ class Routes:
                     if gateway.key in tried or (allowed is not None and gateway.key not in allowed):
                         continue
                     tried.add(gateway.key)
-                    outcome = _consider(way, called, currency, sale, rates, funds, counts, pace_, now_ns)
+                    outcome = _consider(
+                        way, called, currency, sale, rates, funds, counts, pace_, now_ms, now_ns
+                    )
                     if isinstance(outcome, Candidate):
                         found.append(outcome)
                         if len(found) == CANDIDATES_MAX:
@@ -150,6 +155,7 @@ def _consider(
     funds: Funds,
     counts: Counts,
     pace_: Pace,
+    now_ms: int,
     now_ns: int,
 ) -> Candidate | _Passed:
     gateway = way.gateway
@@ -160,7 +166,7 @@ def _consider(
     cost: Rate | None = None
     hold = 0
     if way.cost_space is not None:
-        priced = rates.find(way.cost_space, called)
+        priced = rates.find(way.cost_space, called, now_ms, UTC, 0)
         if priced is None or way.cost_currency != currency:
             return _Passed(gateway, Reason.NO_ROUTE, f"has no rate in {currency}")
         cost = priced.rate
@@ -179,11 +185,18 @@ def _consider(
 
 
 def _below(sale: Rate, cost: Rate) -> bool:
-    """Whether some call could be sold below its cost: the minute and the connect fee each have to be covered.
+    """Whether some call could be sold below its cost: the minute, in every tier, and the connect fee each
+    have to be covered. What is sold is compared without tax, which is not ours.
 
-    Increments are left out: a vendor's longer increments are a matter of the average call, not of the price.
+    Increments, grace and minimum are left out: a vendor's longer ones are a matter of the average call, not
+    of the price.
     """
-    return sale.rate_micros < cost.rate_micros or sale.connect_fee_micros < cost.connect_fee_micros
+    if sale.connect_fee_micros < cost.connect_fee_micros or sale.rate_micros < cost.rate_micros:
+        return True
+    if not sale.tiers and not cost.tiers:
+        return False
+    changes = (tier.after_seconds for tier in (*sale.tiers, *cost.tiers))
+    return any(rate_at(sale, second) < rate_at(cost, second) for second in changes)
 
 
 def _none(called: str, passed: list[_Passed]) -> Refusal:

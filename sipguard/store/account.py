@@ -32,6 +32,8 @@ account = Table(
     Column("locked", Boolean, nullable=False),
     Column("valid_from", Integer),
     Column("valid_till", Integer),
+    Column("time_zone", Text, nullable=False),
+    Column("tax_ppm", Integer, nullable=False),
 )
 
 
@@ -81,6 +83,8 @@ async def insert(
     locked: bool = False,
     valid_from: int | None = None,
     valid_till: int | None = None,
+    time_zone: str = "UTC",
+    tax_ppm: int = 0,
 ) -> Account:
     """Add an account with empty ledger accounts; fields as in model.account.
 
@@ -100,6 +104,8 @@ async def insert(
         "locked": locked,
         "valid_from": valid_from,
         "valid_till": valid_till,
+        "time_zone": time_zone,
+        "tax_ppm": tax_ppm,
     }
     key = await insert_row(conn, account, **values)
     return Account(

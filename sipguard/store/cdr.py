@@ -60,6 +60,8 @@ cdr_level = Table(
     Column("billed_seconds", Integer, nullable=False),
     Column("charge_micros", Integer, nullable=False),
     Column("balance_micros", Integer, nullable=False),
+    Column("tax_ppm", Integer, nullable=False),
+    Column("tax_micros", Integer, nullable=False),
 )
 
 cdr_try = Table(

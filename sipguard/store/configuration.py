@@ -25,4 +25,5 @@ async def load(conn: AsyncConnection) -> Configuration:
         routes=await gateway.all_routes(conn),
         operator_revenue_ledger=await ledger.of_house(conn, LedgerKind.REVENUE),
         operator_cost_ledger=await ledger.of_house(conn, LedgerKind.COST),
+        tax_ledger=await ledger.of_house(conn, LedgerKind.TAX),
     )

@@ -130,6 +130,12 @@ def _prepare(engine: Engine) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("sipguard_begin", "BEGIN"))
 
 
+def _ignore_foreign_keys(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = OFF")
+    cursor.close()
+
+
 def _existing_schema(path: Path) -> str:
     found = _schema(path)
     if found is None:
@@ -167,12 +173,16 @@ def _head() -> str:
 def _upgrade(path: Path) -> None:
     engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
     _prepare(engine)
+    # A table that is made anew is for a moment missing for those that refer to it; checked at the end.
+    event.listen(engine, "connect", _ignore_foreign_keys)
     config = _config()
     try:
         with engine.connect().execution_options(sipguard_begin="BEGIN IMMEDIATE") as conn, conn.begin():
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
             conn.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            if (dangling := conn.exec_driver_sql("PRAGMA foreign_key_check").first()) is not None:
+                raise StoreError(f"{path}: a row of {dangling[0]} refers to none of {dangling[2]}")
     except SQLAlchemyError as error:
         raise StoreError(f"{path}: could not be brought to schema {_head()}: {error}") from error
 

@@ -78,8 +78,8 @@ def test_held_money_comes_from_the_daemon(installed: Installation) -> None:
     with installed.daemon({"held": held}):
         (before,) = [row for row in installed.json("account", "list") if row["id"] == "BD-Wholesale-Agent"]
         assert before["held_micros"] == 0
-        # The data set opens its ledger account first, after the three of the house.
-        ledgers["4"] = 800_000
+        # The data set opens its ledger account first, after the four of the house.
+        ledgers["5"] = 800_000
         (after,) = [row for row in installed.json("account", "list") if row["held_micros"]]
         assert after["id"] == "BD-Wholesale-Agent"
         assert after["available_micros"] == before["available_micros"] - 800_000

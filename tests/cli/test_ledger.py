@@ -22,8 +22,8 @@ def test_all_is_well(installed: Installation) -> None:
     ("tampering", "found"),
     [
         (
-            "UPDATE ledger_account SET balance_micros = balance_micros + 1 WHERE key = 4",
-            ["ledger account 4 says 49999.186668, its postings sum to 49999.186667"],
+            "UPDATE ledger_account SET balance_micros = balance_micros + 1 WHERE key = 5",
+            ["ledger account 5 says 49999.186668, its postings sum to 49999.186667"],
         ),
         (
             "UPDATE journal_entry SET memo = 'never' WHERE key = 2",

@@ -33,7 +33,7 @@ class Books:
         try:
             connection.execute("BEGIN")
             tables = ("account", "ledger_account", "journal_entry", "posting", "cdr", "cdr_level", "cdr_try")
-            more = ("live_call", "rate", "section", "routing_gateway", "rejected_record")
+            more = ("live_call", "rate", "rate_table", "section", "routing_gateway", "rejected_record")
             self._rows: dict[str, list[Row]] = {
                 table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
                 for table in (*tables, *more)
@@ -49,7 +49,10 @@ class Books:
         self._account_ids = {row["id"]: row for row in self._rows["account"]}
         self._gateways = {row["id"]: row for row in self._rows["routing_gateway"]}
         self._rates = {row["key"]: row for row in self._rows["rate"]}
-        self._prefixes = {(row["table_key"], row["prefix"]): row for row in self._rows["rate"]}
+        self._tables = {row["key"]: row for row in self._rows["rate_table"]}
+        self._prefixes = {
+            (row["table_key"], row["prefix"]): row for row in self._rows["rate"] if row["removed_ms"] is None
+        }
         self._charges = {
             row["idempotency_key"]: row for row in self._rows["journal_entry"] if row["kind"] == "call"
         }
@@ -128,10 +131,10 @@ class Books:
         if [row["account_id"] for row in cdr["levels"]] != chain:
             yield f"L-12: levels {[row['account_id'] for row in cdr['levels']]} of the chain {chain}"
         for level in cdr["levels"]:
-            paid = level["charge_micros"], level["billed_seconds"]
+            paid = level["charge_micros"], level["billed_seconds"], level["tax_micros"]
             due = self._rated(cdr["duration_ms"], level)
             if paid != due:
-                yield f"L-11: {level['account_id']} paid (micros, seconds) {paid}, the rater says {due}"
+                yield f"L-11: {level['account_id']} paid (micros, seconds, tax) {paid}, the rater says {due}"
         if (cost := self._cost_micros(cdr)) != cdr["cost_micros"]:
             yield f"L-11: cost {cdr['cost_micros']}, the rater says {cost}"
         if (found := self._posted(cdr)) != (expected := self._due(cdr)):
@@ -142,7 +145,8 @@ class Books:
         due: Counter[int | str] = Counter({"clearing": -cdr["cost_micros"], "cost": cdr["cost_micros"]})
         for level in cdr["levels"]:
             due[level["ledger"]] -= level["charge_micros"]
-            due[level["income_ledger"]] += level["charge_micros"]
+            due[level["income_ledger"]] += level["charge_micros"] - level["tax_micros"]
+            due["tax"] += level["tax_micros"]
         return {ledger: amount for ledger, amount in due.items() if amount}
 
     def _posted(self, cdr: Row) -> dict[int | str, int]:
@@ -150,7 +154,8 @@ class Books:
         posted: Counter[int | str] = Counter()
         for posting in self._postings[entry["key"]] if entry else ():
             kind = self._ledgers[posting["ledger"]]["kind"]
-            posted[kind if kind in ("clearing", "cost") else posting["ledger"]] += posting["amount_micros"]
+            ledger = kind if kind in ("clearing", "cost", "tax") else posting["ledger"]
+            posted[ledger] += posting["amount_micros"]
         return {ledger: amount for ledger, amount in posted.items() if amount}
 
     def _chain(self, account_id: str) -> Iterator[str]:
@@ -159,25 +164,40 @@ class Books:
             yield account["id"]
             account = None if account["agent_key"] is None else self._accounts[account["agent_key"]]
 
-    def _rated(self, duration_ms: int, level: Row) -> tuple[int, int]:
+    def _rated(self, duration_ms: int, level: Row) -> tuple[int, int, int]:
         if level["rate_key"] is None:
-            return 0, level["billed_seconds"]
-        price = _price(self._rates[level["rate_key"]])
-        return charge_micros(duration_ms, price), billed_seconds(duration_ms, price)
+            return 0, level["billed_seconds"], 0
+        price = self._price(self._rates[level["rate_key"]], level["tax_ppm"])
+        charge = charge_micros(duration_ms, price)
+        net = charge_micros(duration_ms, price._replace(tax_ppm=0))
+        return charge, billed_seconds(duration_ms, price), charge - net
 
     def _cost_micros(self, cdr: Row) -> int:
         table = self._gateways[cdr["routing_gateway_id"]]["cost_table_key"]
         prefixes = (cdr["called"][:length] for length in range(len(cdr["called"]), -1, -1))
         rate = next((rate for prefix in prefixes if (rate := self._prefixes.get((table, prefix)))), None)
-        return 0 if rate is None else charge_micros(cdr["duration_ms"], _price(rate))
+        return 0 if rate is None else charge_micros(cdr["duration_ms"], self._price(rate))
+
+    def _price(self, row: Row, tax_ppm: int = 0) -> Price:
+        table = self._tables[row["table_key"]]
+        terms = (table["time_rounding"], table["money_rounding"], table["money_unit_micros"])
+        tiers = [tuple(map(int, tier.split(":"))) for tier in row["tiers"].split()]
+        return Price(
+            row["connect_fee_micros"],
+            row["initial_seconds"],
+            row["next_seconds"],
+            row["rate_micros"],
+            row["grace_seconds"],
+            row["minimum_seconds"],
+            row["minimum_micros"],
+            tuple((after, rate) for after, rate in tiers),
+            *terms,
+            tax_ppm,
+        )
 
     def _rejected(self) -> Iterator[str]:
         for row in self._rows["rejected_record"]:
             yield f"L-11: a record was rejected: {row['kind']}: {row['error']}"
-
-
-def _price(row: Row) -> Price:
-    return Price(row["connect_fee_micros"], row["initial_seconds"], row["next_seconds"], row["rate_micros"])
 
 
 def _grouped(rows: list[Row], key: str, *, order: str = "position") -> defaultdict[Any, list[Row]]:

@@ -147,7 +147,7 @@ def test_everything_arrives(opened: Database) -> None:
     assert [(one.account_key, one.direction, one.action, one.prefix) for one in told.sections] == [
         (customer.key, "calling", "block", "")
     ]
-    assert [tuple(one)[2:] for one in told.rates] == [
+    assert [tuple(one)[2:8] for one in told.rates] == [
         ("880", "Bangladesh", 100_000, 60, 6, 1_200_000),
         ("", "", 0, 1, 1, 1),
     ]
@@ -212,7 +212,7 @@ MISTAKES = [
     ("", "currency: found nothing, expected a currency code"),
     (
         HEAD + "colour = 1",
-        "colour: found a key that means nothing here, expected one of currency, rate_table",
+        "colour: found a key that means nothing here, expected one of currency, time_zone, rate_table",
     ),
     (HEAD + "acount = []", "acount: found a key that means nothing here, did you mean account?"),
     (HEAD + "account = 5", "account: found 5, expected a list"),
@@ -279,7 +279,7 @@ MISTAKES = [
     ),
     (
         TABLE.format(rates='{ prefix = "1", rate = "1" }, { prefix = "1", rate = "2" }'),
-        'rate_table[0].rates[1].prefix: found "1", expected a prefix only once (rate_table[0].rates[0] is',
+        'rate_table[0].rates[1].prefix: found "1", expected a prefix only once for the same days, hours',
     ),
     (TRUNK, "mapping_gateway[0].sources: found nothing, expected a list"),
     (

@@ -30,7 +30,7 @@ TRUNK = "127.0.0.2"
 ROOT, RESELLER, ACME = 1, 2, 3
 BRITAIN = NumberPlan(country_code="44", national_prefix="0", international_prefixes=("00",))
 BARE = NumberPlan(country_code=None, national_prefix=None, international_prefixes=())
-OPERATOR_REVENUE, OPERATOR_COST = 900, 901
+OPERATOR_REVENUE, OPERATOR_COST, TAX = 900, 901, 902
 
 
 def account(key: int, account_id: str, agent_key: int | None = None, **changes: Any) -> Account:
@@ -106,9 +106,10 @@ def rate(
     fee: int = 0,
     initial: int = 1,
     following: int = 1,
+    **more: Any,
 ) -> Rate:
     """A row; `price` in micro-units per minute: the default is a thousandth of a unit per second."""
-    return Rate(key, table_key, prefix, f"to {prefix}", fee, initial, following, price)
+    return Rate(key, table_key, prefix, f"to {prefix}", fee, initial, following, price, **more)
 
 
 def allow(key: int, account_key: int, prefix: str, direction: Direction = Direction.CALLED) -> Section:
@@ -192,6 +193,7 @@ class World:
                 routes=self.routes,
                 operator_revenue_ledger=OPERATOR_REVENUE,
                 operator_cost_ledger=OPERATOR_COST,
+                tax_ledger=TAX,
             ),
             self.settings,
         )

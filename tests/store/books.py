@@ -21,7 +21,7 @@ T = TypeVar("T")
 # Ledger account keys, in the order in which open_accounts makes them in an empty database.
 CASH, REVENUE, COST = 1, 2, 3
 AGENT_BALANCE, AGENT_REVENUE, CUSTOMER_BALANCE, CUSTOMER_REVENUE = 4, 5, 6, 7
-FOREIGN_CASH = 8
+FOREIGN_CASH, TAX = 8, 9
 LEDGERS = (CASH, REVENUE, COST, AGENT_BALANCE, AGENT_REVENUE, CUSTOMER_BALANCE, CUSTOMER_REVENUE)
 
 EPOCH = 1 << 40
@@ -33,6 +33,7 @@ async def open_accounts(conn: AsyncConnection) -> None:
     agent = await account.insert(conn, id="agent", name="Agent", currency="BDT")
     await account.insert(conn, id="customer", name="Customer", currency="BDT", agent_key=agent.key)
     assert await ledger.insert(conn, LedgerKind.CASH, "USD") == FOREIGN_CASH
+    assert await ledger.insert(conn, LedgerKind.TAX, "BDT") == TAX
 
 
 def payment(key: str, micros: int, to: int = CUSTOMER_BALANCE, memo: str = "") -> Entry:

@@ -26,7 +26,7 @@ def created(path: Path) -> Path:
 def test_a_created_database_can_be_opened(tmp_path: Path, name: str) -> None:
     path = created(tmp_path / name)
     asyncio.run(database.open(path).close())
-    assert database.migrate(path) == ("0001", "0001")
+    assert database.migrate(path) == ("0002", "0002")
 
 
 def test_create_does_not_write_over_a_database(path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, command) -> None:
 def test_a_newer_schema_is_refused(path: Path, command) -> None:
     with books.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(StoreError, match="schema 9999 was made by a newer sipguard; this program knows 0001"):
+    with pytest.raises(StoreError, match="schema 9999 was made by a newer sipguard; this program knows 0002"):
         command(path)
 
 
@@ -84,7 +84,7 @@ def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
     """All migrations are one transaction, DDL included."""
     path = tmp_path / "sipguard.db"
     monkeypatch.setattr(database, "APPLICATION_ID", "no number; DROP")  # the last statement fails
-    with pytest.raises(StoreError, match="could not be brought to schema 0001"):
+    with pytest.raises(StoreError, match="could not be brought to schema 0002"):
         database.create(path)
     assert books.rows(path, "SELECT * FROM sqlite_schema") == []
 

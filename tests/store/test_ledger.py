@@ -38,7 +38,7 @@ def close(path: Path, *records: CallClosed) -> None:
 def test_posting_moves_money_and_is_told_to_the_proxy(path: Path) -> None:
     entry = books.payment("1", 500, memo="opening")
     assert post(path, entry) == [True]
-    assert books.read(path, ledger.balances) == dict.fromkeys(range(1, 9), 0) | {
+    assert books.read(path, ledger.balances) == dict.fromkeys(range(1, 10), 0) | {
         CASH: -500,
         CUSTOMER_BALANCE: 500,
     }
