@@ -50,8 +50,8 @@ def test_the_cut_comes_where_tiers_and_tax_have_used_the_money_up(stage: Stage) 
 
 def test_a_call_within_the_grace_is_free_and_one_at_the_minimum_is_not(stage: Stage) -> None:
     stage.gateway("gateway/answers", USUAL)
-    short = stage.cdr(stage.call("call/ended_by_caller", TAXED, MOBILE, talk_ms=200))
+    short = stage.cdr(stage.call("call/completed", TAXED, MOBILE, talk_ms=200))
     assert [level["charge_micros"] for level in short["levels"]] == [0, 10_000]
-    least = stage.cdr(stage.call("call/ended_by_caller", TAXED, DHAKA, talk_ms=200))
+    least = stage.cdr(stage.call("call/completed", TAXED, DHAKA, talk_ms=200))
     assert [level["charge_micros"] for level in least["levels"]] == [53_800, 10_000]  # 0.05375, up to 0.0001
     assert least["levels"][0]["tax_micros"] == 3_800

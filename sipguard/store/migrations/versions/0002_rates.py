@@ -52,7 +52,8 @@ INSERT INTO rate_new (key, table_key, prefix, destination, connect_fee_micros, i
     SELECT key, table_key, prefix, destination, connect_fee_micros, initial_seconds, next_seconds, rate_micros
     FROM rate;
 DELETE FROM sqlite_sequence WHERE name = 'rate_new';
-INSERT INTO sqlite_sequence SELECT 'rate_new', seq FROM sqlite_sequence WHERE name = 'rate';
+INSERT INTO sqlite_sequence
+    SELECT 'rate_new', seq FROM sqlite_sequence WHERE name = 'rate';
 DROP TABLE rate;
 ALTER TABLE rate_new RENAME TO rate;
 CREATE UNIQUE INDEX rate_of_prefix ON rate
@@ -84,7 +85,8 @@ CREATE TABLE ledger_account_new (
 ) STRICT;
 INSERT INTO ledger_account_new SELECT * FROM ledger_account;
 DELETE FROM sqlite_sequence WHERE name = 'ledger_account_new';
-INSERT INTO sqlite_sequence SELECT 'ledger_account_new', seq FROM sqlite_sequence WHERE name = 'ledger_account';
+INSERT INTO sqlite_sequence
+    SELECT 'ledger_account_new', seq FROM sqlite_sequence WHERE name = 'ledger_account';
 DROP TABLE ledger_account;
 ALTER TABLE ledger_account_new RENAME TO ledger_account;
 CREATE UNIQUE INDEX ledger_account_of_account ON ledger_account (account_key, kind)
