@@ -177,7 +177,7 @@ fn r02_r04_of_a_request_uri_only_the_judged_number_is_left() {
 }
 
 #[test]
-fn r03_r04_no_route_of_a_new_request_is_followed_or_kept() {
+fn r03_r04_f09_no_route_of_a_new_request_is_followed_or_kept() {
     for routes in [
         "Route: <sip:203.0.113.5;lr>",
         "Route: <sip:203.0.113.5:5060;lr>, <sip:203.0.113.5:5060;lr;r2=on>",

@@ -24,7 +24,7 @@ fn f01_f02_f03_f04_an_invite_leaves_edited_and_not_rebuilt() {
 }
 
 #[test]
-fn s02_the_answer_waits_for_its_record_and_so_does_the_bye() {
+fn the_answer_waits_for_its_record_and_so_does_the_bye() {
     let mut wire = Wire::new();
     let (call, invite) = wire.invite();
     wire.send(GATEWAY, &answer(&invite, "180 Ringing", "gw1"));

@@ -147,7 +147,7 @@ fn m08_m09_content_length_over_udp() {
 }
 
 #[test]
-fn c04_content_length_is_digits_alone() {
+fn content_length_is_digits_alone() {
     for value in [
         "-1",
         "+5",
@@ -429,6 +429,18 @@ fn from_to_call_id_and_max_forwards() {
 }
 
 #[test]
+fn m16_schemes_that_nobody_knows_are_no_fault_outside_the_request_uri() {
+    for field in [
+        "From: <isbn:2983792873>;tag=1",
+        "To: <nobodyKnowsThisScheme:totallyopaquecontent>",
+        "Contact: <name:John_Smith>",
+        "Reply-To: <urn:service:sos>",
+    ] {
+        assert_fine(&message(START, &[field]));
+    }
+}
+
+#[test]
 fn m18_what_a_proxy_does_not_use_is_left_alone() {
     for field in [
         "Contact: sip:user@example.com?Route=%3Csip:sip.example.com%3E",
@@ -444,7 +456,7 @@ fn m18_what_a_proxy_does_not_use_is_left_alone() {
 }
 
 #[test]
-fn responses_are_right_or_dropped() {
+fn m21_responses_are_right_or_dropped() {
     for start in [
         "SIP/2.0 100 ",
         "SIP/2.0 180",

@@ -32,6 +32,7 @@ def test_every_reason_has_an_answer() -> None:
     assert set(ANSWERS) == set(Reason) == set(DESIGN)
 
 
+@pytest.mark.item("V-11", "R-06", "R-07")
 @pytest.mark.parametrize("reason", Reason)
 def test_status_and_cause(reason: Reason) -> None:
     assert (answer(reason).status, answer(reason).q850) == DESIGN[reason]
@@ -56,6 +57,7 @@ def test_the_reason_header_is_as_rfc_3326_writes_it(reason: Reason) -> None:
     assert text.endswith('"')
 
 
+@pytest.mark.item("V-11")
 def test_answers_tell_refusals_of_one_status_apart_by_nothing_but_the_cause() -> None:
     """E38: a caller that is refused learns no level, limit or margin."""
     seen: dict[tuple[int, int], set[tuple[str, str]]] = {}

@@ -121,6 +121,7 @@ def test_a_locked_gateway_is_no_route() -> None:
     assert "locked" in refusal.observed
 
 
+@pytest.mark.item("R-06")
 def test_no_route_names_the_number() -> None:
     refusal = world(route(1, 1, "53")).refusal()
     assert (refusal.reason, refusal.observed) == (Reason.NO_ROUTE, f"no route for {LONDON}")

@@ -28,6 +28,7 @@ def test_silent(stage: Stage) -> None:
     assert silent.stop().received("INVITE") >= 1
 
 
+@pytest.mark.item("O-06")
 def test_unavailable(stage: Stage) -> None:
     unavailable = stage.gateway("gateway/unavailable", 104)
     stage.gateway("gateway/answers", NEXT)

@@ -51,6 +51,7 @@ CASES = {
 }
 
 
+@pytest.mark.item("V-11", "R-07")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_refused(stage: Stage, case: Case) -> None:
     gateway = stage.gateway("gateway/answers", USUAL)
