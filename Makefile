@@ -75,8 +75,8 @@ faults: build sipp ## The kill test in its long form; KILLS=20.
 simulate: build ## Callers, gateways, losses and kills under a virtual clock; SEEDS=50 CALLS=2000.
 	SIMULATED_SEEDS=$(or $(SEEDS),50) SIMULATED_CALLS=$(or $(CALLS),2000) .venv/bin/pytest tests/calls --timeout=3600
 
-fuzz: | rust ## Fuzz the parser for SECONDS=60; needs nightly Rust.
-	@tools/fuzz.sh $(or $(SECONDS),60)
+fuzz: | rust ## Fuzz parser and endpoint, SECONDS=60 each; TARGET=endpoint for one; needs nightly Rust.
+	@tools/fuzz.sh $(or $(SECONDS),60) $(TARGET)
 
 format: $(MADE)/python | rust ## Rewrite the sources in the house format.
 	.venv/bin/ruff format .

@@ -1,7 +1,7 @@
 """The table of docs/conformance.md: which test shows which item of the checklist.
 
-``python -m tests.torture.conformance`` writes the tests' column anew; ``test_conformance.py`` fails until that is
-done. Items, kinds, results and notes are kept by hand in the table.
+``python -m tests.torture.conformance`` writes the tests into it; ``test_conformance.py`` fails until
+that is done. Items, kinds, results and notes are kept there by hand.
 
 A test names its items: in Rust at the beginning of its name (``c03_c05_...``) or anywhere in it with a hyphen
 (``"S-04: ..."``), in Python with ``@pytest.mark.item("V-11")``.
