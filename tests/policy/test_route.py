@@ -62,6 +62,7 @@ ORDERS = [
 ]
 
 
+@pytest.mark.item("R-05")
 @pytest.mark.parametrize(
     ("routes", "expected"), [case[1:] for case in ORDERS], ids=[case[0] for case in ORDERS]
 )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.harness.daemon import Daemon
 from tests.harness.loopback import SIP_PORT, Loopback
+from tests.torture.caller import final_response
 
 pytestmark = pytest.mark.scenario
 
@@ -51,38 +50,6 @@ class Mirror(threading.Thread):
             self._socket.sendto(message.encode(), self._sipguard)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[tuple[Daemon, Loopback]]:
-    loopback = Loopback()
-    with Daemon(tmp_path / "site", loopback.host(1)) as daemon:
-        daemon.init(Path(__file__).with_name("loop.toml").read_text(), loopback)
-        daemon.start()
-        yield daemon, loopback
-    loopback.close()
-
-
-def final_status(caller: socket.socket, daemon: Daemon, number: str) -> int:
-    """Call, and acknowledge the refusal."""
-    host, port = caller.getsockname()
-
-    def request(method: str, to_tag: str = "") -> bytes:
-        return (
-            f"{method} sip:{number}@{daemon.host} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bKloop\r\n"
-            f"Max-Forwards: 70\r\nFrom: <sip:a@{host}>;tag=1\r\nTo: <sip:{number}@{daemon.host}>{to_tag}\r\n"
-            f"Call-ID: loop-{number}@{host}\r\nCSeq: 1 {method}\r\nContact: <sip:a@{host}:{port}>\r\n"
-            "Content-Length: 0\r\n\r\n"
-        ).encode()
-
-    caller.sendto(request("INVITE"), (daemon.host, daemon.port))
-    while True:
-        response = caller.recv(65535).decode()
-        if not response.startswith("SIP/2.0 1"):
-            tag = re.search(r"(?m)^To:.*(;tag=[^\r;]+)", response)
-            caller.sendto(request("ACK", tag[1] if tag else ""), (daemon.host, daemon.port))
-            return int(response[8:11])
-
-
 @pytest.mark.item("L-04", "L-01")
 @pytest.mark.parametrize(("number", "passes"), [("8801711000001", 0), ("8802711000001", 2)])
 def test_a_gateway_that_leads_back(site: tuple[Daemon, Loopback], number: str, passes: int) -> None:
@@ -93,6 +60,6 @@ def test_a_gateway_that_leads_back(site: tuple[Daemon, Loopback], number: str, p
     ):
         caller.bind((loopback.host(10), SIP_PORT))
         caller.settimeout(PATIENCE_SECONDS)
-        assert final_status(caller, daemon, number) == 482
+        assert final_response(caller, daemon, number).startswith(b"SIP/2.0 482 ")
         status = daemon.idle()
         assert (status["held_micros"], mirror.invites) == (0, passes)
