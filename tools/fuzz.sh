@@ -21,8 +21,8 @@ if [ $# = 0 ]; then set -- parse endpoint; fi
 for target in "$@"; do
     mkdir -p "fuzz/corpus/$target"
     # The first directory gets what is found, the second is only read.
-    seeds=() max_len=4096
-    if [ "$target" = parse ]; then seeds=(tests/torture) max_len=65535; fi
+    seeds=() limits=(-max_len=1024 -len_control=0)
+    if [ "$target" = parse ]; then seeds=(tests/torture) limits=(-max_len=65535); fi
     RUSTUP_TOOLCHAIN=nightly "$fuzz" fuzz run "$target" "fuzz/corpus/$target" "${seeds[@]}" -- \
-        -max_total_time="$seconds" -max_len="$max_len" -timeout=10 -rss_limit_mb=2048
+        -max_total_time="$seconds" "${limits[@]}" -timeout=10 -rss_limit_mb=2048
 done
