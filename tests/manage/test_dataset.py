@@ -157,7 +157,7 @@ def test_everything_arrives(opened: Database) -> None:
     assert (vendor.strip_digits, vendor.add_prefix, vendor.cost_table_key) == (3, "0", table.key)
     limits = [one.vendor_credit_micros for one in (vendor, prepaid, postpaid)]
     assert limits == [7_000_000, 0, None]
-    assert vendor.failover_codes == {408, 500, 502, 503, 504}
+    assert vendor.failover_codes == {408, 500, 501, 502, 503, 504, 505, 513, 555, 580}
     assert [(one.gateway_key, one.prefix, one.mode, one.priority, one.weight) for one in told.routes] == [
         (vendor.key, "880", RouteMode.CONTINUE, 2, 3),
         (vendor.key, "", RouteMode.TERMINATE, 1, 1),
