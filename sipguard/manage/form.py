@@ -33,8 +33,8 @@ NoSeconds: TypeAlias = Annotated[int, Meta(ge=0, le=86_400)]
 Milliseconds: TypeAlias = Annotated[int, Meta(ge=1, le=3_600_000)]
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65_535)]
 
-# A second gateway may help where the first is unreachable, broken or full, not where the callee said no: 408 and
-# every 5xx that IANA has registered.
+# A second gateway may help where the first is unreachable, broken or full, not where the callee said no:
+# 408 and every 5xx that IANA has registered.
 DEFAULT_FAILOVER_CODES = tuple(map(FailoverCode, (408, 500, 501, 502, 503, 504, 505, 513, 555, 580)))
 
 
