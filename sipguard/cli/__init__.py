@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 import sipguard
-from sipguard.cli import account, cdr, configuration, daemon, database, ledger
+from sipguard.cli import account, cdr, configuration, daemon, database, ledger, rate
 from sipguard.cli.shell import Commands, Shell, default_config_file
 
 
@@ -47,5 +47,6 @@ for command in (
     account.balance,
     cdr.cdr,
     ledger.ledger,
+    rate.rate,
 ):
     main.add_command(command)

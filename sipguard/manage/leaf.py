@@ -169,8 +169,8 @@ class Days(Leaf, int):
     def parse(cls, raw: object) -> Self:
         bits = 0
         for word in _text(raw).lower().split():
-            first, _, last = word.partition("-")
-            day, end = cls.names.index(first), cls.names.index(last or first)
+            first, dash, last = word.partition("-")
+            day, end = cls.names.index(first), cls.names.index(last if dash else first)
             bits |= 1 << day
             while day != end:  # round the weekend, too: "sat-mon"
                 day = (day + 1) % 7

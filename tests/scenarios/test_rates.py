@@ -12,7 +12,7 @@ import pytest
 
 from tests.harness.daemon import Daemon
 from tests.harness.judge import Books
-from tests.harness.loopback import Loopback
+from tests.harness.loopback import Loopback, eventually
 from tests.scenarios.conftest import Stage
 
 pytestmark = pytest.mark.scenario
@@ -55,3 +55,22 @@ def test_a_call_within_the_grace_is_free_and_one_at_the_minimum_is_not(stage: St
     least = stage.cdr(stage.call("call/completed", TAXED, DHAKA, talk_ms=200))
     assert [level["charge_micros"] for level in least["levels"]] == [53_800, 10_000]  # 0.05375, up to 0.0001
     assert least["levels"][0]["tax_micros"] == 3_800
+
+
+def test_a_new_price_list_is_taken_in_and_a_call_that_is_up_keeps_its_price(stage: Stage) -> None:
+    stage.gateway("gateway/answers", USUAL)
+    prices = stage.daemon.directory / "prices.csv"
+    prices.write_text("prefix,rate,minimum_charge\n8802,0.06,0.01\n")
+    before = stage.daemon.status()["revision"]
+    caller = stage.caller("call/completed", TAXED, DHAKA, talk_ms=8_000)
+    eventually("a live call", lambda: bool(stage.books().live()), 5.0)
+    told = stage.daemon.json("rate", "import", "options", str(prices))
+    # The row for 8802 had a date, so that the one without is another row.
+    assert {kind: count for kind, count in told["counts"].items() if count} == {"new": 1, "gone": 4}
+    eventually("the new prices", lambda: stage.daemon.status()["revision"] > before, 5.0)
+    assert stage.books().live(), "the call is still up"
+    result = caller.wait()
+    result.proved()
+    assert stage.cdr(result)["levels"][0]["charge_micros"] == 53_800, "the price that it began with"
+    again = stage.cdr(stage.call("call/completed", TAXED, DHAKA, talk_ms=200))
+    assert again["levels"][0]["charge_micros"] == 10_800
