@@ -27,7 +27,10 @@ class Invite:
     def request_uri(self) -> str: ...
     @property
     def request_user(self) -> str:
-        """User part of the request URI as received, escapes kept, password left out; empty where absent."""
+        """User part of the request URI as received, escapes kept, password left out; empty where absent.
+
+        Of a tel URI, the number with its parameters.
+        """
     @property
     def from_user(self) -> str: ...
     @property
@@ -127,8 +130,14 @@ class Target:
         listener: int = 0,
         answer_timeout_ms: int = 4000,
         ring_timeout_ms: int = 181_000,
+        dials_by_to: bool = False,
+        takes_refer: bool = False,
     ) -> Target:
-        """`host` is an IP address (IPv6 without brackets). Raises ValueError on anything else."""
+        """`host` is an IP address (IPv6 without brackets). Raises ValueError on anything else.
+
+        `dials_by_to`: To is made to name the judged number. `takes_refer`: a caller's REFER may pass inside
+        a call.
+        """
 
 @final
 class Stats:
@@ -187,10 +196,13 @@ class Engine:
 
         At first they do not: OPTIONS is answered 200, the others 405.
         """
-    def forward(self, call: int, target: Target, user: str | None) -> bool:
+    def forward(self, call: int, target: Target, user: str | None, trusted: bool = False) -> bool:
         """Send the INVITE to `target` with `user` as the only user part; False if the call is gone.
 
-        None keeps the request URI as it came: for relays that judge no numbers, never for calls that cost.
+        Unless `trusted`, identity headers of the caller stay behind, here and in its later requests of the
+        call (RFC 3325 section 5). Headers that name another call or another number to call always do.
+        None keeps request URI and headers as they came: for relays that judge no numbers, never for calls
+        that cost.
         """
     def reject(
         self, call: int, status: int, phrase: str, reason: str | None = None, retry_after: int | None = None

@@ -154,6 +154,24 @@ class Emergency(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             )
 
 
+CountryCode = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,2}\Z", description="a country code in quotes")]
+
+LEADING_ZERO = (
+    *("39", "378", "225", "229", "241", "242"),  # Italy, San Marino, Ivory Coast, Benin, Gabon, Congo
+    *("800", "808", "870", "878", "881", "882", "883", "888", "979"),  # no country, so no national prefix
+)
+
+
+class Numbers(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How numbers are read, beside what each mapping gateway says."""
+
+    leading_zero: Annotated[tuple[CountryCode, ...], Meta(description="an array of country codes")] = (
+        LEADING_ZERO
+    )
+    """Country codes whose national numbers may begin with 0. Behind any other, a number with a 0 is refused:
+    switches take such a 0 for the national prefix and call another number than was judged."""
+
+
 class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is logged, and how."""
 
@@ -172,6 +190,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     control: Annotated[Control, Meta(description="a [control] table")]
     calls: Annotated[Calls, Meta(description="a [calls] table")] = Calls()
     emergency: Annotated[Emergency, Meta(description="an [emergency] table")] = Emergency()
+    numbers: Annotated[Numbers, Meta(description="a [numbers] table")] = Numbers()
     log: Annotated[Log, Meta(description="a [log] table")] = Log()
 
 

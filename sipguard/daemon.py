@@ -74,6 +74,7 @@ class _Daemon:
             free_levels=config.calls.free_levels,
             emergency_numbers=frozenset(config.emergency.numbers),
             emergency_gateway_ids=config.emergency.gateways,
+            leading_zero_countries=frozenset(config.numbers.leading_zero),
         )
         async with store.writing() as conn:
             epoch = await instance.next_epoch(conn)

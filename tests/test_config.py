@@ -39,9 +39,10 @@ def test_the_shipped_file_shows_every_key_and_no_other(file: Path) -> None:
 def test_the_shipped_file_shows_the_defaults(file: Path) -> None:
     file.write_text(MINIMAL)
     shipped, defaults = load(SHIPPED), load(file)
-    assert (shipped.calls, shipped.emergency, shipped.log) == (
+    assert (shipped.calls, shipped.emergency, shipped.numbers, shipped.log) == (
         defaults.calls,
         defaults.emergency,
+        defaults.numbers,
         defaults.log,
     )
     assert shipped.sip == defaults.sip
@@ -100,7 +101,11 @@ BAD: list[tuple[str, str | None, str]] = [
     (MINIMAL + "[calls]\nlevel = 1\n", "calls.level", "unknown key here, did you mean log.level?"),
     (MINIMAL + "[calls]\ncolour = 1\n", "calls.colour", "expected one of slice_seconds, free_levels, drain"),
     (MINIMAL + '[log]\n"a\\nb" = 1\n', 'log."a\\nb"', "unknown key, expected one of level, format"),
-    (MINIMAL + "[colour]\n", "colour", "expected one of sip, database, control, calls, emergency, log"),
+    (
+        MINIMAL + "[colour]\n",
+        "colour",
+        "expected one of sip, database, control, calls, emergency, numbers, log",
+    ),
     # Of another type.
     ('sip = "x"\n' + REST, "sip", 'found "x", expected a [sip] table'),
     (REST + "[sip]\nlisten = [7]\n", "sip.listen[0]", "found 7, expected a table"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::arena::Id;
 use crate::message::Message;
+use crate::proxy::screen::Screen;
 use crate::transaction::table::{Client, Server};
 use crate::transport::Flow;
 use crate::uri;
@@ -105,6 +106,10 @@ pub struct Call {
     pub ringing: bool,
     /// One of them had a body: media may be flowing already.
     pub early_media: bool,
+    /// What of the caller's headers the gateway may see; Open: nobody has judged the call.
+    pub screen: Screen,
+    /// The gateway may be sent REFER.
+    pub takes_refer: bool,
     /// Known from the store, not from an INVITE of this run.
     pub restored: bool,
     /// Best refusal so far.
@@ -125,6 +130,11 @@ impl Call {
     /// The leg with this tag.
     pub fn leg(&mut self, tag: &[u8]) -> Option<&mut Leg> {
         self.legs.iter_mut().find(|leg| *leg.party.tag == *tag)
+    }
+
+    /// Policy has judged its number; else it only passes through, as a relay's would.
+    pub fn is_judged(&self) -> bool {
+        self.screen != Screen::Open
     }
 
     /// Some answered leg has not ended.
@@ -174,11 +184,21 @@ fn routable(ip: IpAddr) -> bool {
     !(local || ip.is_loopback() || ip.is_multicast() || ip.is_unspecified())
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Calls of this version had no flags: nobody was trusted, no REFER was allowed on purpose.
+const WITHOUT_FLAGS: u8 = 1;
+
+const TRUSTED: u8 = 1;
+const TAKES_REFER: u8 = 2;
+const OPEN: u8 = 4;
 
 /// Save what a restart needs to know the call again.
 pub fn save(call: &Call) -> Box<[u8]> {
-    let mut out = vec![VERSION];
+    let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+    let flags = flag(call.screen == Screen::Trusted, TRUSTED)
+        | flag(call.screen == Screen::Open, OPEN)
+        | flag(call.takes_refer, TAKES_REFER);
+    let mut out = vec![VERSION, flags];
     out.extend_from_slice(&call.token.to_be_bytes());
     write_bytes(&mut out, &call.call_id);
     write_party(&mut out, &call.caller);
@@ -191,9 +211,11 @@ pub fn save(call: &Call) -> Box<[u8]> {
 /// Read a saved call back; None where the bytes are not of this version, or damaged.
 pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
     let mut rest = bytes;
-    if take(&mut rest, 1)? != [VERSION] {
-        return None;
-    }
+    let flags = match take(&mut rest, 1)? {
+        [VERSION] => *take(&mut rest, 1)?.first()?,
+        [WITHOUT_FLAGS] => 0,
+        _ => return None,
+    };
     let token = u64::from_be_bytes(take(&mut rest, 8)?.try_into().ok()?);
     let call_id = read_bytes(&mut rest)?;
     let caller = read_party(&mut rest)?;
@@ -216,6 +238,12 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
         cancelled: false,
         ringing: true,
         early_media: false,
+        screen: match flags & (TRUSTED | OPEN) {
+            0 => Screen::Untrusted,
+            TRUSTED => Screen::Trusted,
+            _ => Screen::Open,
+        },
+        takes_refer: flags & TAKES_REFER != 0,
         restored: true,
         best: None,
         held: VecDeque::new(),
@@ -363,6 +391,8 @@ mod tests {
             cancelled: false,
             ringing: false,
             early_media: false,
+            screen: Screen::Trusted,
+            takes_refer: false,
             restored: false,
             best: None,
             held: VecDeque::new(),
@@ -392,7 +422,22 @@ mod tests {
             (after.token, &after.call_id, &after.caller),
             (before.token, &before.call_id, &before.caller)
         );
+        assert_eq!((after.screen, after.takes_refer), (Screen::Trusted, false));
         assert_eq!(after.legs, before.legs[..1]);
+    }
+
+    #[test]
+    fn a_call_saved_before_there_were_flags_is_known_and_not_trusted() {
+        let mut saved = save(&call().expect("a call")).into_vec();
+        saved.remove(1);
+        saved[0] = WITHOUT_FLAGS;
+        let after = restore(9, &saved).expect("restored");
+        assert_eq!(
+            (after.token, after.screen, after.takes_refer),
+            (0xfeed, Screen::Untrusted, false)
+        );
+        saved[0] = 3;
+        assert!(restore(9, &saved).is_none());
     }
 
     #[test]

@@ -37,10 +37,8 @@ impl PyInvite {
     }
 
     fn user<'py>(&self, py: Python<'py>, span: Span) -> Bound<'py, PyString> {
-        let user = uri::parse(span.of(&self.message.bytes))
-            .ok()
-            .and_then(|uri| uri.user);
-        text(py, user.unwrap_or_default())
+        let uri = uri::parse(span.of(&self.message.bytes));
+        text(py, &uri.map_or_else(|_| Vec::new(), |uri| uri.number()))
     }
 }
 
@@ -261,13 +259,19 @@ struct PyTarget(Target);
 #[pymethods]
 impl PyTarget {
     #[new]
-    #[pyo3(signature = (host, port, *, listener=0, answer_timeout_ms=4000, ring_timeout_ms=181_000))]
+    #[pyo3(signature = (
+        host, port, *, listener=0, answer_timeout_ms=4000, ring_timeout_ms=181_000,
+        dials_by_to=false, takes_refer=false,
+    ))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
     fn new(
         host: &str,
         port: u16,
         listener: u16,
         answer_timeout_ms: u64,
         ring_timeout_ms: u64,
+        dials_by_to: bool,
+        takes_refer: bool,
     ) -> PyResult<Self> {
         let ip = ip(host)?;
         let peer = SocketAddr::new(ip, port);
@@ -277,6 +281,8 @@ impl PyTarget {
             listener,
             answer_timeout: answer_timeout_ms.saturating_mul(1_000_000),
             ring_timeout: ring_timeout_ms.saturating_mul(1_000_000),
+            dials_by_to,
+            takes_refer,
         }))
     }
 }
@@ -426,9 +432,11 @@ impl PyEngine {
         self.endpoint.ask_requests(ask);
     }
 
-    fn forward(&mut self, call: u64, target: &PyTarget, user: Option<&str>) -> bool {
+    #[pyo3(signature = (call, target, user, trusted=false))]
+    fn forward(&mut self, call: u64, target: &PyTarget, user: Option<&str>, trusted: bool) -> bool {
         let user = user.map(one_line);
-        self.endpoint.forward(call, &target.0, user.as_deref())
+        self.endpoint
+            .forward_for(call, &target.0, user.as_deref(), trusted)
     }
 
     #[pyo3(signature = (call, status, phrase, reason=None, retry_after=None))]

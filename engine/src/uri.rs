@@ -353,6 +353,17 @@ impl<'a> Uri<'a> {
             .map(|(_, value)| value)
     }
 
+    /// What spells the number to call: the user part, and of a tel URI its parameters too, for a local number
+    /// is none without its context (RFC 3966 section 5.1.5), and RFC 3261 19.1.6 keeps them in the user part.
+    pub fn number(&self) -> Vec<u8> {
+        let mut number = self.user.unwrap_or_default().to_vec();
+        if self.scheme == Scheme::Tel && !self.params.is_empty() {
+            number.push(b';');
+            number.extend_from_slice(self.params);
+        }
+        number
+    }
+
     /// Whether it has the `lr` parameter (section 16.12.1.1).
     pub fn is_loose_router(&self) -> bool {
         self.param(b"lr").is_some()

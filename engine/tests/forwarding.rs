@@ -6,6 +6,7 @@ mod between;
 
 use between::{answer, from_gateway, header, in_dialog, target, Wire, CALLER, GATEWAY, INVITE};
 use sipguard_engine::event::Event;
+use sipguard_engine::proxy::command::Target;
 
 /// The INVITE with header lines before its Max-Forwards.
 fn with(lines: &str) -> String {
@@ -328,8 +329,6 @@ fn i09_i10_i11_what_others_agree_on_passes_as_it_is() {
 Service-Route: <sip:home.example;lr>
 Supported: gruu, outbound, path, timer, 100rel, replaces
 Allow-Events: talk, hold
-Replaces: other@host;to-tag=1;from-tag=2
-Join: third@host;to-tag=1;from-tag=2
 Accept-Contact: *;audio;require
 Identity: eyJhbGciOiJFUzI1NiJ9..sig;info=<https://x.example/c.pem>;alg=ES256;ppt=shaken
 Session-Expires: 1800;refresher=uac
@@ -352,7 +351,6 @@ fn i07_requests_inside_a_dialog_go_both_ways_statefully() {
         "PRACK",
         "UPDATE",
         "INFO",
-        "REFER",
         "NOTIFY",
         "MESSAGE",
         "SUBSCRIBE",
@@ -380,4 +378,85 @@ fn i07_requests_inside_a_dialog_go_both_ways_statefully() {
         }
     }
     assert!(wire.events().is_empty());
+}
+
+#[test]
+fn d08_no_other_call_is_named_to_a_gateway() {
+    let lines =
+        "Replaces: other@host;to-tag=1;from-tag=2\nJoin: third@host;to-tag=1;from-tag=2\nX-Last: 1";
+    let sent = forwarded(&with(lines));
+    assert!(!sent.contains("@host"), "{sent}");
+    assert!(sent.contains("\r\nX-Last: 1\r\n"), "{sent}");
+}
+
+#[test]
+fn f15_identity_passes_from_trusted_callers_only() {
+    let message = with("P-Asserted-Identity : <sip:1@x>");
+    for trusted in [true, false] {
+        let mut wire = Wire::new();
+        wire.send(CALLER, &message);
+        let [Event::Invite { call, .. }] = wire.events()[..] else {
+            panic!("refused: {:?}", wire.lines())
+        };
+        assert!(wire
+            .sg
+            .forward_for(call, &target(GATEWAY), Some("880"), trusted));
+        let sent = wire.sent().pop().unwrap().1;
+        assert_eq!(
+            sent.contains("\r\nP-Asserted-Identity : <sip:1@x>\r\n"),
+            trusted
+        );
+    }
+}
+
+#[test]
+fn a64_a_gateway_that_dials_by_to_gets_the_judged_number_there() {
+    let mut wire = Wire::new();
+    wire.send(CALLER, INVITE);
+    let [Event::Invite { call, .. }] = wire.events()[..] else {
+        panic!("refused: {:?}", wire.lines())
+    };
+    let by_to = Target {
+        dials_by_to: true,
+        ..target(GATEWAY)
+    };
+    assert!(wire.sg.forward(call, &by_to, Some("880")));
+    let sent = wire.sent().pop().unwrap().1;
+    assert_eq!(header(&sent, "To"), "<sip:880@198.51.100.1:5060>");
+}
+
+#[test]
+fn d04_a_refer_reaches_only_a_gateway_that_is_marked_for_it() {
+    for takes_refer in [false, true] {
+        let mut wire = Wire::new();
+        wire.send(CALLER, INVITE);
+        let [Event::Invite { call, .. }] = wire.events()[..] else {
+            panic!("refused: {:?}", wire.lines())
+        };
+        let marked = Target {
+            takes_refer,
+            ..target(GATEWAY)
+        };
+        assert!(wire.sg.forward(call, &marked, Some("880")));
+        let invite = wire.sent().pop().unwrap().1;
+        wire.send(GATEWAY, &answer(&invite, "200 OK", "gw1"));
+        wire.sg.release(call);
+        wire.sent();
+        let refer = in_dialog("REFER", 2, "gw1", "r")
+            .replace("Contact:", "Refer-To: <tel:+5355550100>\nContact:");
+        wire.send(CALLER, &refer);
+        let (to, text) = wire.sent().pop().unwrap();
+        if takes_refer {
+            assert_eq!(to.to_string(), GATEWAY);
+            assert!(text.contains("Refer-To: <tel:+5355550100>"), "{text}");
+        } else {
+            assert_eq!(to.to_string(), CALLER);
+            assert!(text.starts_with("SIP/2.0 403 "), "{text}");
+        }
+        wire.send(GATEWAY, &from_gateway("REFER", 1));
+        assert_eq!(
+            wire.lines(),
+            [format!("{CALLER} REFER sip:a@192.0.2.10:5060 SIP/2.0")]
+        );
+    }
 }

@@ -79,14 +79,15 @@ fn s04_a_response_with_no_further_via_goes_nowhere() {
 }
 
 #[test]
-fn s05_a_redirection_is_never_followed() {
+fn s05_a_redirection_is_neither_followed_nor_shown() {
     for status in [
         "300 Multiple Choices",
         "302 Moved Temporarily",
         "305 Use Proxy",
+        "485 Ambiguous",
     ] {
         let mut wire = Wire::new();
-        let (_, invite) = wire.invite();
+        let (call, invite) = wire.invite();
         let reply = answer(&invite, status, "gw1").replacen(
             "Contact: <sip:gw@198.51.100.1:5060>",
             "Contact: <sip:5355550100@198.51.100.66>",
@@ -98,7 +99,7 @@ fn s05_a_redirection_is_never_followed() {
             matches!(
                 events[..],
                 [Event::Failed {
-                    status: 300..=399,
+                    status: 300..=399 | 485,
                     ..
                 }]
             ),
@@ -107,6 +108,24 @@ fn s05_a_redirection_is_never_followed() {
         let lines = wire.lines();
         assert_eq!(lines.len(), 1);
         assert!(lines[0].starts_with(&format!("{GATEWAY} ACK ")));
+        assert_eq!(wire.sg.finish(call), 480);
+        let (to, text) = wire.sent().pop().unwrap();
+        assert_eq!(to.to_string(), CALLER);
+        assert!(!text.contains("Contact"), "{text}");
+    }
+}
+
+#[test]
+fn s05_nor_inside_a_call() {
+    let mut wire = Wire::new();
+    wire.answered();
+    for (cseq, method) in [(2, "INVITE"), (3, "UPDATE")] {
+        wire.send(CALLER, &in_dialog(method, cseq, "gw1", method));
+        let asked = wire.sent().pop().unwrap().1;
+        wire.send(GATEWAY, &answer(&asked, "302 Moved Temporarily", ""));
+        let text = wire.sent().pop().unwrap().1;
+        assert!(text.starts_with("SIP/2.0 480 "), "{text}");
+        assert!(!text.contains("Contact"), "{text}");
     }
 }
 
@@ -206,7 +225,8 @@ fn s09_6xx_first_then_the_lowest_class_then_what_helps_the_caller() {
         (["404", "603"], 603),
         (["603", "404"], 603),
         (["500", "404"], 404),
-        (["404", "302"], 302),
+        (["404", "302"], 404), // a redirection is no help: nobody has judged where it leads
+        (["302", "500"], 480),
         (["404", "484"], 484),
         (["484", "404"], 484),
         (["503", "500"], 500),

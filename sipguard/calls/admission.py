@@ -98,7 +98,8 @@ def send(exchange: Exchange, call: Call, now: Moment) -> None:
     candidate = call.candidate
     exchange.pace.take_route(candidate.gateway, now.monotonic_ns)
     target = exchange.targets[candidate.gateway.key]
-    forwarded = exchange.engine.forward(call.id, target, candidate.number)
+    trusted = call.permit.mapping_gateway.trusted
+    forwarded = exchange.engine.forward(call.id, target, candidate.number, trusted)
     assert forwarded, f"call {call.id} is unknown to the engine"
 
 

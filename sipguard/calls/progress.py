@@ -54,7 +54,9 @@ def _tries_on(event: Failed, call: Call) -> bool:
     """Whether another gateway may be asked. Never once the caller may be hearing this one."""
     if event.cancelled or event.early_media or event.status in NEVER_FAILOVER:
         return False
-    return event.cause != "response" or event.status in call.candidate.gateway.failover_codes
+    if event.cause != "response" or 300 <= event.status < 400:
+        return True  # a redirection is never followed: to us the gateway has not taken the call
+    return event.status in call.candidate.gateway.failover_codes
 
 
 def on_answered(exchange: Exchange, event: Answered) -> None:

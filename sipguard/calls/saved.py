@@ -193,6 +193,7 @@ def _mapping_gateway(saved: _Call, directory: Directory) -> MappingGateway:
         locked=False,
         number_plan=NumberPlan(None, None, ()),
         routing_gateway_keys=None,
+        trusted=False,
     )
 
 
@@ -214,4 +215,6 @@ def _gateway(saved: _Call, directory: Directory) -> RoutingGateway:
         answer_timeout_ms=0,
         ring_timeout_ms=0,
         failover_codes=frozenset(),
+        dials_by_to=False,
+        takes_refer=False,
     )

@@ -195,6 +195,8 @@ class _Loading:
                 answer_timeout_ms=told.answer_timeout_ms,
                 ring_timeout_ms=told.ring_timeout_ms,
                 failover_codes=sorted(map(int, told.failover_codes)),
+                dials_by_to=told.dials_by_to,
+                takes_refer=told.takes_refer,
             )
             self._routing_gateways[told.id] = key
             self._clearing[told.id] = await ledger.insert(
@@ -227,6 +229,7 @@ class _Loading:
                 national_prefix=told.national_prefix,
                 international_prefixes=list(map(str, told.international_prefixes)),
                 all_routing_gateways=allowed is None,
+                trusted=told.trusted,
             )
             sources = [{"network": network, "gateway_key": key} for network in told.sources]
             await self._insert_all(gateway.mapping_gateway_source, sources)

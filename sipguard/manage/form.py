@@ -110,6 +110,7 @@ class MappingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     international_prefixes: tuple[Digits, ...] = ()
     routing_gateways: tuple[Id, ...] | None = None
     """None: all."""
+    trusted: bool = False
 
 
 class Route(Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +138,8 @@ class RoutingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     answer_timeout_ms: Milliseconds = 4_000
     ring_timeout_ms: Milliseconds = 181_000
     failover_codes: tuple[FailoverCode, ...] = DEFAULT_FAILOVER_CODES
+    dials_by_to: bool = False
+    takes_refer: bool = False
     routes: tuple[Route, ...] = ()
 
 

@@ -23,6 +23,8 @@ class Settings:
     """Matched on the number as received (design section 6)."""
     emergency_gateway_ids: tuple[str, ...]
     """Routing gateways for emergency calls, in order."""
+    leading_zero_countries: frozenset[str]
+    """Country codes whose national numbers may begin with 0; behind any other a 0 is a national prefix."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ class MappingGateway:
     number_plan: NumberPlan
     routing_gateway_keys: frozenset[int] | None
     """Routing gateways that this trunk may use; None: all."""
+    trusted: bool
+    """Its identity headers (P-Asserted-Identity, Diversion, ...) reach the gateway; else they are taken out
+    (RFC 3325 section 5). Never decides who pays: that is the source address alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,10 @@ class RoutingGateway:
     """No final response within this time after ringing began (RFC 3261 timer C)."""
     failover_codes: frozenset[int]
     """Final responses on which the next gateway is tried."""
+    dials_by_to: bool
+    """Calls what To says: To is made to name the number that was judged."""
+    takes_refer: bool
+    """Callers may send it REFER inside a call; it then calls numbers that nobody has judged or charged."""
 
 
 @dataclass(frozen=True, slots=True)

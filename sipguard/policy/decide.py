@@ -40,7 +40,8 @@ def decide(
     account = agents.accounts[0]
 
     dialled = number.read(attempt.request_user)
-    calling = number.calling(attempt.from_user, gateway.number_plan)
+    zeros = settings.leading_zero_countries
+    calling = number.calling(attempt.from_user, gateway.number_plan, zeros)
     if dialled is not None and dialled.digits in settings.emergency_numbers:
         verdict = emergency.permit(dialled.digits, calling, agents, gateway, directory)
         if isinstance(verdict, Refusal):
@@ -50,7 +51,7 @@ def decide(
     no = identity.refusal(gateway) or chain.refusal(agents, now.unix_ms)
     if no is not None:
         return named(no, gateway, account, None, calling)
-    called = number.normalise(dialled, gateway.number_plan) if dialled is not None else None
+    called = number.normalise(dialled, gateway.number_plan, zeros) if dialled is not None else None
     if called is None:
         return named(_bad_number(attempt), gateway, account, None, calling)
     no = directory.sections.refusal(agents.rulings, called, calling)

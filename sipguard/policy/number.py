@@ -5,15 +5,17 @@ read here completely or refused (Q.850 cause 28), never in part.
 
 The steps, for the user part of a SIP URI (RFC 3261 section 25.1; RFC 3966 for numbers within it):
 unescape once - only visible ASCII - cut the parameters - drop the visual separators - one '+' at the
-front, digits behind it - the trunk's number plan - E.164 digits without '+'.
+front, digits behind it - the trunk's number plan - no national prefix left in - E.164 digits without '+'.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import NamedTuple
 
 from sipguard.model.gateway import NumberPlan
+from sipguard.policy import country
 
 DIGITS_MAX = 18
 """Longest canonical number. E.164 ends at 15; some wholesale routes carry more, and 18 is what the
@@ -61,11 +63,12 @@ def read(user: str) -> Dialled | None:
     return Dialled(text, context)
 
 
-def normalise(dialled: Dialled, plan: NumberPlan) -> str | None:
+def normalise(dialled: Dialled, plan: NumberPlan, leading_zero: Container[str]) -> str | None:
     """E.164 digits without '+' of what a trunk with this plan dialled; None where it is no such number.
 
     1 to DIGITS_MAX digits, never with a leading 0: no country code starts with it, and a vendor's switch
-    would take it for a prefix and dial what follows.
+    would take it for a prefix and dial what follows. For the same reason no national prefix is left behind
+    the country code; `leading_zero`: country codes behind which a 0 is part of the number (country.py).
     """
     text = dialled.digits
     if dialled.context is not None and not _context_agrees(dialled, plan):
@@ -81,19 +84,19 @@ def normalise(dialled: Dialled, plan: NumberPlan) -> str | None:
         # subscriber. Countries whose numbers do start with 0 have the empty national prefix (Italy).
         if not national or national.startswith("0" if plan.national_prefix else "00"):
             return None
-        return _bounded((plan.country_code or "") + national)
+        return _bounded((plan.country_code or "") + national, plan, leading_zero)
     else:
         digits = _international(text, plan)
-    return _bounded(digits)
+    return _bounded(digits, plan, leading_zero)
 
 
-def calling(user: str, plan: NumberPlan) -> str:
+def calling(user: str, plan: NumberPlan, leading_zero: Container[str]) -> str:
     """The calling number in E.164 digits; empty for anonymous callers and for names.
 
     A caller without a number is no reason to refuse by itself; sections that allow callers do (section.py).
     """
     dialled = read(user)
-    return "" if dialled is None else normalise(dialled, plan) or ""
+    return "" if dialled is None else normalise(dialled, plan, leading_zero) or ""
 
 
 def check_plan(plan: NumberPlan) -> None:
@@ -122,8 +125,14 @@ def _international(digits: str, plan: NumberPlan) -> str:
     return digits
 
 
-def _bounded(digits: str) -> str | None:
-    return digits if 0 < len(digits) <= DIGITS_MAX and digits[0] != "0" else None
+def _bounded(digits: str, plan: NumberPlan, leading_zero: Container[str]) -> str | None:
+    if not 0 < len(digits) <= DIGITS_MAX or digits[0] == "0":
+        return None
+    if not country.keeps_national_prefix(digits, leading_zero):
+        return digits
+    # A trunk whose own country has no national prefix says by it that a 0 belongs to the number.
+    code = plan.country_code if plan.national_prefix == "" else None
+    return digits if code is not None and digits.startswith(code + "0") else None
 
 
 def _context_agrees(dialled: Dialled, plan: NumberPlan) -> bool:

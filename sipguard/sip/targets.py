@@ -15,6 +15,8 @@ def target(gateway: RoutingGateway) -> Target:
         gateway.port,
         answer_timeout_ms=gateway.answer_timeout_ms,
         ring_timeout_ms=gateway.ring_timeout_ms,
+        dials_by_to=gateway.dials_by_to,
+        takes_refer=gateway.takes_refer,
     )
 
 

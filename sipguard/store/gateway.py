@@ -29,6 +29,8 @@ routing_gateway = Table(
     Column("answer_timeout_ms", Integer, nullable=False),
     Column("ring_timeout_ms", Integer, nullable=False),
     Column("failover_codes", JSON, nullable=False),
+    Column("dials_by_to", Boolean, nullable=False),
+    Column("takes_refer", Boolean, nullable=False),
 )
 
 route = Table(
@@ -55,6 +57,7 @@ mapping_gateway = Table(
     Column("national_prefix", Text),
     Column("international_prefixes", JSON, nullable=False),
     Column("all_routing_gateways", Boolean, nullable=False),
+    Column("trusted", Boolean, nullable=False),
 )
 
 mapping_gateway_source = Table(
@@ -91,6 +94,7 @@ async def all_mapping_gateways(conn: AsyncConnection) -> list[MappingGateway]:
             locked=row.locked,
             number_plan=NumberPlan(row.country_code, row.national_prefix, tuple(row.international_prefixes)),
             routing_gateway_keys=None if row.all_routing_gateways else frozenset(allowed[row.key]),
+            trusted=row.trusted,
         )
         for row in await conn.execute(select(mapping_gateway))
     ]
@@ -119,6 +123,8 @@ async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
             answer_timeout_ms=row.answer_timeout_ms,
             ring_timeout_ms=row.ring_timeout_ms,
             failover_codes=frozenset(row.failover_codes),
+            dials_by_to=row.dials_by_to,
+            takes_refer=row.takes_refer,
         )
         for row in rows
     ]

@@ -39,7 +39,10 @@ format = "json"
 class Daemon:
     """One installation. It outlives its process: `kill` and `start` again are a crash and a recovery."""
 
-    def __init__(self, directory: Path, host: str, *, port: int = SIP_PORT, slice_seconds: int = 60) -> None:
+    def __init__(
+        self, directory: Path, host: str, *, port: int = SIP_PORT, slice_seconds: int = 60, more: str = ""
+    ) -> None:
+        """`more`: further tables of the configuration file."""
         self.host, self.port = host, port
         self.directory = directory
         self.config = directory / "sipguard.toml"
@@ -47,7 +50,7 @@ class Daemon:
         self._child: Child | None = None
         self._starts = 0
         directory.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(_CONFIG.format(host=host, port=port, slice_seconds=slice_seconds))
+        self.config.write_text(_CONFIG.format(host=host, port=port, slice_seconds=slice_seconds) + more)
 
     def init(self, data: str, loopback: Loopback | None = None) -> None:
         """Make the database with a TOML data set; ``@NET@`` in it becomes the prefix of `loopback`."""
@@ -142,7 +145,7 @@ class Daemon:
                 return status
             if time.monotonic() > deadline:
                 raise AssertionError(f"not idle after {seconds:g} s: {busy} {counts}")
-            time.sleep(0.1)
+            time.sleep(0.02)
 
     def _running(self) -> Child:
         if self._child is None:

@@ -55,6 +55,7 @@ country_code = "880"
 national_prefix = "0"
 international_prefixes = ["00", "011"]
 routing_gateways = ["vendor"]
+trusted = true
 
 [[mapping_gateway]]
 id = "nowhere"
@@ -71,12 +72,14 @@ cost_table = "retail"
 vendor_credit = "7"
 strip_digits = 3
 add_prefix = "0"
+dials_by_to = true
 routes = [{ prefix = "880", priority = 2, weight = 3, mode = "continue" }, { prefix = "" }]
 
 [[routing_gateway]]
 id = "prepaid"
 host = "192.0.2.9"
 prepaid = true
+takes_refer = true
 
 [[routing_gateway]]
 id = "postpaid"
@@ -155,6 +158,8 @@ def test_everything_arrives(opened: Database) -> None:
     vendor, prepaid, postpaid = told.routing_gateways
     assert (vendor.host, vendor.port, vendor.transport) == ("2001:db8::5", 5080, "udp")
     assert (vendor.strip_digits, vendor.add_prefix, vendor.cost_table_key) == (3, "0", table.key)
+    marks = [(one.dials_by_to, one.takes_refer) for one in told.routing_gateways]
+    assert marks == [(True, False), (False, True), (False, False)]
     limits = [one.vendor_credit_micros for one in (vendor, prepaid, postpaid)]
     assert limits == [7_000_000, 0, None]
     assert vendor.failover_codes == {408, 500, 501, 502, 503, 504, 505, 513, 555, 580}
@@ -164,6 +169,7 @@ def test_everything_arrives(opened: Database) -> None:
     ]
 
     trunk, nowhere = told.mapping_gateways
+    assert (trunk.trusted, nowhere.trusted) == (True, False)
     assert set(trunk.sources) == {"192.0.2.1/32", "2001:db8::/32"}
     assert trunk.number_plan == NumberPlan("880", "0", ("00", "011"))
     assert trunk.routing_gateway_keys == {vendor.key}

@@ -6,7 +6,7 @@ import pytest
 
 from sipguard.model.gateway import NumberPlan
 from sipguard.policy import number
-from tests.policy.world import BARE, BRITAIN, LONDON
+from tests.policy.world import BARE, BRITAIN, LONDON, ZEROS
 
 AMERICA = NumberPlan("1", "1", ("011",))
 ITALY = NumberPlan("39", "", ("00",))
@@ -42,7 +42,7 @@ SPELLINGS = [
 
 def judged(user: str, plan: NumberPlan = BRITAIN) -> str | None:
     dialled = number.read(user)
-    return None if dialled is None else number.normalise(dialled, plan)
+    return None if dialled is None else number.normalise(dialled, plan, ZEROS)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -124,6 +124,20 @@ PLANS = [
     ("the longest international prefix wins", "0011442079460000", NESTED, LONDON),
     ("18 digits are the most", "442079460000123456", BARE, "442079460000123456"),
     ("one digit is the least", "9", BARE, "9"),
+    (
+        "Italian numbers keep their 0 whatever the list",
+        "0612345678",
+        NumberPlan("40", "", ("00",)),
+        "400612345678",
+    ),
+    ("A01 a prefix left in behind a foreign code", "+44 (0)7911123456".replace(" ", ""), AMERICA, None),
+    ("the same from a trunk without a plan", "4407911123456", BARE, None),
+    ("the same behind a code of three digits", "+88001711000001", BARE, None),
+    ("the prefix twice in its own country", "+4400447911123456", BRITAIN, None),
+    ("+1 1 is a prefix twice", "+119005550100", BRITAIN, None),
+    ("+1 0 is no area", "+101144791112345", BRITAIN, None),
+    ("services without a country have no prefix", "+80001234567", BRITAIN, "80001234567"),
+    ("Benin", "+2290197000000", BRITAIN, "2290197000000"),
     ("another country's 0 is not known to be a prefix", "+390612345678", BRITAIN, "390612345678"),
 ]
 
@@ -147,7 +161,7 @@ def test_number_plans(user: str, plan: NumberPlan, expected: str | None) -> None
     ],
 )
 def test_a_caller_without_a_number_is_anonymous(user: str, expected: str) -> None:
-    assert number.calling(user, BRITAIN) == expected
+    assert number.calling(user, BRITAIN, ZEROS) == expected
 
 
 BAD_PLANS = [

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sipguard.config import LEADING_ZERO
 from sipguard.model.account import Account
 from sipguard.model.call import Attempt
 from sipguard.model.configuration import Configuration, Settings
@@ -23,6 +24,7 @@ from sipguard.policy.funds import Funds
 from sipguard.policy.pace import Pace
 
 UNIT = MICROS_PER_UNIT
+ZEROS = frozenset(LEADING_ZERO)
 NOW = Moment(unix_ms=1_700_000_000_000, monotonic_ns=5_000_000_000)
 LONDON = "442079460000"
 TRUNK = "127.0.0.2"
@@ -67,6 +69,7 @@ def mapping_gateway(key: int = 1, **changes: Any) -> MappingGateway:
         locked=False,
         number_plan=BRITAIN,
         routing_gateway_keys=None,
+        trusted=False,
     )
     return replace(plain, **changes)
 
@@ -89,6 +92,8 @@ def routing_gateway(key: int = 1, **changes: Any) -> RoutingGateway:
         answer_timeout_ms=4000,
         ring_timeout_ms=181_000,
         failover_codes=frozenset({503}),
+        dials_by_to=False,
+        takes_refer=False,
     )
     return replace(plain, **changes)
 
@@ -165,6 +170,7 @@ class World:
             free_levels=False,
             emergency_numbers=frozenset({"112", "999"}),
             emergency_gateway_ids=("vendor-1",),
+            leading_zero_countries=ZEROS,
         )
     )
     funds: Funds = field(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipguard.policy import number
-from tests.policy.world import BRITAIN
+from tests.policy.world import BRITAIN, ZEROS
 
 DIGIT = st.sampled_from("0123456789")
 SEPARATORS = st.text(alphabet="-.()", max_size=2)
@@ -45,21 +45,21 @@ def test_every_spelling_is_the_same_number(data: st.DataObject) -> None:
     spelled = data.draw(spellings(national).filter(lambda text: len(text) <= number.TEXT_MAX))
     dialled = number.read(spelled)
     assert dialled is not None
-    assert number.normalise(dialled, BRITAIN) == "44" + national
+    assert number.normalise(dialled, BRITAIN, ZEROS) == "44" + national
 
 
 @given(st.one_of(st.text(), st.text(alphabet="0123456789+-.()%;=,pw*#\0 ")))
 def test_what_is_read_is_e164_and_is_read_the_same_again(user: str) -> None:
     dialled = number.read(user)
-    judged = None if dialled is None else number.normalise(dialled, BRITAIN)
+    judged = None if dialled is None else number.normalise(dialled, BRITAIN, ZEROS)
     if judged is None:
-        assert number.calling(user, BRITAIN) == ""
+        assert number.calling(user, BRITAIN, ZEROS) == ""
         return
     assert judged.isascii()
     assert judged.isdecimal()
     assert 1 <= len(judged) <= number.DIGITS_MAX
     assert judged[0] != "0"
-    assert number.calling(user, BRITAIN) == judged
+    assert number.calling(user, BRITAIN, ZEROS) == judged
     again = number.read("+" + judged)
     assert again is not None
-    assert number.normalise(again, BRITAIN) == judged
+    assert number.normalise(again, BRITAIN, ZEROS) == judged

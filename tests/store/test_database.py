@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from sipguard.store import batch, configuration, database, instance
+from sipguard.store import batch, configuration, database, gateway, instance
 from sipguard.store.database import StoreError
 from sipguard.store.metadata import metadata
 from tests.store import books
@@ -26,7 +26,8 @@ def created(path: Path) -> Path:
 def test_a_created_database_can_be_opened(tmp_path: Path, name: str) -> None:
     path = created(tmp_path / name)
     asyncio.run(database.open(path).close())
-    assert database.migrate(path) == ("0002", "0002")
+    found, head = database.migrate(path)
+    assert found == head
 
 
 def test_create_does_not_write_over_a_database(path: Path) -> None:
@@ -76,15 +77,39 @@ def test_a_file_that_is_no_database(tmp_path: Path, command) -> None:
 def test_a_newer_schema_is_refused(path: Path, command) -> None:
     with books.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(StoreError, match="schema 9999 was made by a newer sipguard; this program knows 0002"):
+    with pytest.raises(StoreError, match="schema 9999 was made by a newer sipguard; this program knows 0"):
         command(path)
+
+
+def test_a_database_from_before_trust_trusts_nobody(tmp_path: Path) -> None:
+    path = created(tmp_path / "old.db")
+    flags = [
+        ("mapping_gateway", "trusted"),
+        ("routing_gateway", "dials_by_to"),
+        ("routing_gateway", "takes_refer"),
+    ]
+    with books.connect(path) as connection:
+        for table, flag in flags:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {flag}")
+        connection.execute("UPDATE alembic_version SET version_num = '0002'")
+        connection.execute(
+            "INSERT INTO account (id, name, currency, credit_limit_micros, locked)"
+            " VALUES ('a', '', 'BDT', 0, 0)"
+        )
+        connection.execute(
+            "INSERT INTO mapping_gateway (id, account_key, locked, international_prefixes,"
+            " all_routing_gateways) VALUES ('m', 1, 0, '[]', 1)"
+        )
+    found, _ = database.migrate(path)
+    assert found == "0002"
+    assert [one.trusted for one in books.read(path, gateway.all_mapping_gateways)] == [False]
 
 
 def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All migrations are one transaction, DDL included."""
     path = tmp_path / "sipguard.db"
     monkeypatch.setattr(database, "APPLICATION_ID", "no number; DROP")  # the last statement fails
-    with pytest.raises(StoreError, match="could not be brought to schema 0002"):
+    with pytest.raises(StoreError, match="could not be brought to schema 0"):
         database.create(path)
     assert books.rows(path, "SELECT * FROM sqlite_schema") == []
 

@@ -9,6 +9,8 @@ use crate::event::{Cause, Event};
 use crate::message::Message;
 use crate::proxy::forward::{self, Edits};
 use crate::proxy::originate::{self, Own};
+use crate::proxy::response::redirects;
+use crate::proxy::screen::{self, Screen};
 use crate::timer::{Nanos, Timer};
 use crate::transaction::table::Origin;
 use crate::transport::{Flow, DATAGRAM_MAX};
@@ -26,14 +28,34 @@ pub struct Target {
     pub answer_timeout: Nanos,
     /// Timer C.
     pub ring_timeout: Nanos,
+    /// It takes the number to call from To: To is made to name the judged one.
+    pub dials_by_to: bool,
+    /// A caller may send it REFER inside a call, and so have it call a number that nobody has judged.
+    pub takes_refer: bool,
 }
 
 impl Endpoint {
     /// Send the INVITE of a call to a gateway. False if the call is gone.
     ///
-    /// `user` is the only user part that leaves; None keeps the request URI that came in, which is for relays
-    /// that judge no numbers. A request outside a dialog that policy was asked about goes the same way.
+    /// `user` is the only user part that leaves; None keeps the request URI and all headers that came in, which is
+    /// for relays that judge no numbers. A request outside a dialog that policy was asked about goes the same way.
     pub fn forward(&mut self, id: u64, target: &Target, user: Option<&str>) -> bool {
+        self.forward_for(id, target, user, false)
+    }
+
+    /// The same for a caller that may be `trusted`: what it says of identities goes along then, now and in every
+    /// later request of the call.
+    pub fn forward_for(
+        &mut self,
+        id: u64,
+        target: &Target,
+        user: Option<&str>,
+        trusted: bool,
+    ) -> bool {
+        let screen = match user {
+            Some(_) => Screen::of_caller(trusted),
+            None => Screen::Open,
+        };
         let Some(call) = self.calls.get_mut(&id) else {
             return self.forward_request(id, target, user);
         };
@@ -47,6 +69,7 @@ impl Endpoint {
         let first = call.phase == Phase::Deciding;
         let (cancelled, token) = (call.cancelled, call.token);
         call.phase = Phase::Proceeding;
+        (call.screen, call.takes_refer) = (screen, target.takes_refer);
         if first {
             self.answer(server, 100, "Trying", b"");
         }
@@ -63,19 +86,31 @@ impl Endpoint {
         let loop_key = self
             .keys
             .loop_key(&invite.bytes, &invite.index, server.source.ip());
+        let request_uri = request_uri_for(&invite, target, user);
+        let to = match screen {
+            Screen::Open => None,
+            _ if target.dials_by_to => Some(screen::to_judged(
+                &invite.bytes,
+                &invite.index,
+                &request_uri,
+            )),
+            _ => screen::to_value(&invite.bytes, &invite.index),
+        };
         let mut out = Vec::with_capacity(invite.bytes.len() + 256);
         forward::print(
             &mut out,
             &invite.bytes,
             &invite.index,
             &Edits {
-                request_uri: &request_uri_for(&invite, target, user),
+                request_uri: &request_uri,
                 sent_by: self.sent_by(target.listener),
                 branch,
                 loop_key: Some(loop_key),
                 via: via.as_deref(),
                 record_route: Some(token),
                 routes: b"",
+                screen,
+                to: to.as_deref(),
             },
         );
         if out.len() > DATAGRAM_MAX {
@@ -150,6 +185,11 @@ impl Endpoint {
             Some(best) if best.status == 503 => {
                 self.answer(server, 500, "Server Internal Error", b"");
                 500
+            }
+            // A redirection is neither followed nor shown: whoever called its Contact would not be judged.
+            Some(best) if best.bytes.is_empty() && redirects(best.status) => {
+                self.answer(server, 480, "Temporarily Unavailable", b"");
+                480
             }
             Some(best) if !best.bytes.is_empty() => {
                 self.respond(server, best.status, best.bytes);

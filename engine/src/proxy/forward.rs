@@ -1,8 +1,9 @@
 //! Request forwarding, RFC 3261 16.6: the message that came in is edited, not rebuilt. What is not named
-//! here leaves byte for byte as it came, in its order (16.6 step 1; checklist F-01, M-17).
+//! here or held back by screen.rs leaves byte for byte as it came, in its order (16.6 step 1; F-01, M-17).
 
 use crate::message::{Index, Name, Start};
 use crate::print;
+use crate::proxy::screen::Screen;
 use crate::transaction::key::{write_branch, write_hex};
 
 /// The edits of one forwarding.
@@ -21,6 +22,10 @@ pub struct Edits<'a> {
     pub record_route: Option<u64>,
     /// Steps 6 and 7: value of the Route header that replaces all that came in; empty: none.
     pub routes: &'a [u8],
+    /// What the sender may not tell.
+    pub screen: Screen,
+    /// Value of the To header; None: as it came.
+    pub to: Option<&'a [u8]>,
 }
 
 /// Print the request as it leaves.
@@ -70,6 +75,15 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
                 out.extend_from_slice(b"\r\n");
             }
             Name::Route => keep_until(out, field.line.start, field.line.end),
+            Name::To => {
+                if let Some(value) = edits.to {
+                    keep_until(out, field.line.start, field.line.end);
+                    print::header(out, b"To", value);
+                }
+            }
+            _ if edits.screen.drops(index.method, field, bytes) => {
+                keep_until(out, field.line.start, field.line.end);
+            }
             _ => {}
         }
     }

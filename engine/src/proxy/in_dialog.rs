@@ -9,6 +9,7 @@ use crate::header;
 use crate::message::{Method, Name};
 use crate::proxy::forward::{self, Edits};
 use crate::proxy::originate;
+use crate::proxy::screen::Screen;
 use crate::timer::{Timer, TRANSACTION};
 use crate::transaction::key::read_hex;
 use crate::transaction::table::Origin;
@@ -21,6 +22,9 @@ impl Endpoint {
         let Some((id, side, leg)) = self.find_dialog(message) else {
             return self.answer_stateless(message, 481, "Call/Transaction Does Not Exist", b"");
         };
+        if message.index.method == Method::Refer && !self.may_refer(id, side) {
+            return self.answer_stateless(message, 403, "Forbidden", b"");
+        }
         let server = self.open_in_dialog(key, message, id);
         let branch = self.keys.random();
         let Some((bytes, flow)) = self.print_in_dialog(
@@ -92,6 +96,16 @@ impl Endpoint {
         }
     }
 
+    /// Whether a REFER may pass. A gateway that obeys one calls a number that nobody has judged; what a caller
+    /// calls because a gateway asks it to comes here as an INVITE like any other.
+    fn may_refer(&self, id: u64, side: Side) -> bool {
+        side == Side::Callee
+            || self
+                .calls
+                .get(&id)
+                .is_some_and(|call| call.takes_refer || !call.is_judged())
+    }
+
     /// A BYE ends this leg; true if that ends the call, once.
     fn hangs_up(&mut self, id: u64, leg: usize) -> bool {
         let Some(call) = self.calls.get_mut(&id) else {
@@ -139,6 +153,10 @@ impl Endpoint {
             .and_then(|id| self.table.servers.get(id))
             .and_then(|server| server.via.as_deref());
         let call = self.calls.get_mut(&id)?;
+        let screen = match side {
+            Side::Caller => call.screen,
+            Side::Callee => Screen::Open,
+        };
         let leg = call.legs.get_mut(leg)?;
         let (from, to) = match side {
             Side::Caller => (&mut call.caller, &leg.party),
@@ -172,6 +190,8 @@ impl Endpoint {
                 via,
                 record_route,
                 routes: &routes,
+                screen,
+                to: None,
             },
         );
         Some((out.into_boxed_slice(), flow))

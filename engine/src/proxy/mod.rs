@@ -1,8 +1,8 @@
 //! The stateful proxy of RFC 3261 section 16.
 //!
 //! What comes in: [`request`] (16.3, 16.4), [`validate`], [`loops`], [`ack`], [`cancel`] (16.10), [`in_dialog`],
-//! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). What policy orders: [`command`] (16.6). How it is printed: [`forward`], [`reply`],
-//! [`derive`], [`originate`].
+//! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). What policy orders: [`command`] (16.6). How it is
+//! printed: [`forward`], [`reply`], [`derive`], [`originate`]; what a caller may not tell a gateway: [`screen`].
 
 pub mod ack;
 pub mod cancel;
@@ -16,5 +16,6 @@ pub mod out_of_dialog;
 pub mod reply;
 pub mod request;
 pub mod response;
+pub mod screen;
 pub mod timeout;
 pub mod validate;

@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::message::{Message, Method};
 use crate::proxy::command::{request_uri_for, Target};
 use crate::proxy::forward::{self, Edits};
+use crate::proxy::screen::Screen;
 use crate::transaction::non_invite_server;
 use crate::transaction::table::{Origin, Server, ServerMachine};
 use crate::transport::{Flow, DATAGRAM_MAX};
@@ -73,6 +74,8 @@ impl Endpoint {
                 via: via.as_deref(),
                 record_route: None,
                 routes: b"",
+                screen: user.map_or(Screen::Open, |_| Screen::Untrusted),
+                to: None,
             },
         );
         if out.len() > DATAGRAM_MAX {

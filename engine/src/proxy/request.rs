@@ -8,6 +8,7 @@ use crate::endpoint::{Endpoint, Incoming};
 use crate::event::Event;
 use crate::header::{self, NameAddr};
 use crate::message::{Index, Message, Method, Name};
+use crate::proxy::screen::Screen;
 use crate::proxy::validate::{self, Problem};
 use crate::transaction::table::ServerMachine;
 use crate::transaction::{invite_server, non_invite_server};
@@ -107,6 +108,8 @@ impl Endpoint {
             cancelled: false,
             ringing: false,
             early_media: false,
+            screen: Screen::Untrusted,
+            takes_refer: false,
             restored: false,
             best: None,
             held: VecDeque::new(),

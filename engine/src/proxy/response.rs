@@ -91,7 +91,7 @@ impl Endpoint {
                 self.linger(id, true);
                 match origin {
                     Origin::Call => self.refused(call, id, message, status),
-                    Origin::Relay(server) => self.pass_back(server, message, status),
+                    Origin::Relay(server) => self.relay_back(call, server, message, status),
                     Origin::Own | Origin::Abandoned => {}
                 }
             }
@@ -133,6 +133,15 @@ impl Endpoint {
             if (200..300).contains(&status) {
                 self.refresh(call, server, message);
             }
+            self.relay_back(call, server, message, status);
+        }
+    }
+
+    /// The final response to a request inside a dialog. A redirection has no place there (see [`redirects`]).
+    fn relay_back(&mut self, call: u64, server: Id<Server>, message: Incoming, status: u16) {
+        if redirects(status) && self.calls.get(&call).is_some_and(|call| call.is_judged()) {
+            self.answer(server, 480, "Temporarily Unavailable", b"");
+        } else {
             self.pass_back(server, message, status);
         }
     }
@@ -177,7 +186,9 @@ impl Endpoint {
             return;
         }
         let mut bytes = Vec::with_capacity(message.bytes.len());
-        if !reply::pass(&mut bytes, message.bytes, message.index) {
+        if call.is_judged() && redirects(status)
+            || !reply::pass(&mut bytes, message.bytes, message.index)
+        {
             bytes.clear();
         }
         let reason = message
@@ -208,8 +219,10 @@ impl Endpoint {
         };
         call.client = None;
         // A response beats none of the same rank: what a gateway said tells more than our silence about it.
+        let judged = call.is_judged();
         let better = call.best.as_ref().is_none_or(|best| {
-            (rank(status), bytes.is_empty()) <= (rank(best.status), best.bytes.is_empty())
+            (rank(status, judged), bytes.is_empty())
+                <= (rank(best.status, judged), best.bytes.is_empty())
         });
         if better {
             call.best = Some(Best { status, bytes });
@@ -416,12 +429,19 @@ fn retarget(party: &mut Party, target: Box<[u8]>, trusted: bool) {
     }
 }
 
+/// Whether a response offers other places to call, in its Contact (21.3, 21.4.23). Nobody has judged them, so
+/// they are neither followed (16.7 step 4 leaves that open) nor shown to the caller.
+pub(crate) fn redirects(status: u16) -> bool {
+    matches!(status, 300..=399 | 485)
+}
+
 /// 16.7 step 6: 6xx before all, then the lowest class; within 4xx those that tell the caller what to mend.
-fn rank(status: u16) -> u16 {
+fn rank(status: u16, judged: bool) -> u16 {
     match status {
         600..=699 => 0,
-        300..=399 => 10,
         401 | 407 | 415 | 420 | 484 => 20,
+        _ if judged && redirects(status) => 22,
+        300..=399 => 10,
         400..=499 => 21,
         503 => 31,
         _ => 30,

@@ -32,6 +32,8 @@ pub fn target(peer: &str) -> Target {
         listener: 0,
         answer_timeout: 4000 * MS,
         ring_timeout: 181_000 * MS,
+        dials_by_to: false,
+        takes_refer: false,
     }
 }
 

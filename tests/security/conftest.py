@@ -1,0 +1,39 @@
+"""One daemon for all attacks. Each has to leave it idle, and all of them the books in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.daemon import Daemon
+from tests.harness.judge import Books
+from tests.harness.loopback import Loopback
+from tests.security.stage import Stage
+
+DATA = Path(__file__).with_name("data.toml")
+EMERGENCY = '[emergency]\nnumbers = ["112", "999"]\ngateways = ["gw1"]\n'
+
+
+@pytest.fixture(scope="session")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The daemon and all parties."""
+    loopback = Loopback()
+    with Daemon(tmp_path_factory.mktemp("attacked"), loopback.host(1), more=EMERGENCY) as daemon:
+        daemon.init(DATA.read_text(), loopback)
+        daemon.start()
+        stage = Stage(daemon, loopback)
+        yield stage
+        stage.close()
+        assert daemon.stop() == 0, "still there, and ends in order"
+        assert Books(daemon.database).violations() == []
+        assert daemon.json("ledger", "verify")["ok"]
+    loopback.close()
+
+
+@pytest.fixture
+def stage(attacked: Stage) -> Iterator[Stage]:
+    """The stage of one attack. Afterwards no hold, no slot and no call is left over."""
+    yield attacked
+    attacked.daemon.idle()
