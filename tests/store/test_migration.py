@@ -46,7 +46,7 @@ def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_was_there_stays_and_means_what_it_did(first: Path) -> None:
-    with pytest.raises(StoreError, match="its schema is 0001, this program needs 0003: migrate it first"):
+    with pytest.raises(StoreError, match="its schema is 0001, this program needs 0003: bring it up to date"):
         database.open(first)
     assert database.migrate(first) == ("0001", "0003")
     told = books.read(first, configuration.load)
