@@ -128,16 +128,50 @@ class Target:
         port: int,
         *,
         listener: int = 0,
+        transport: str = "udp",
         answer_timeout_ms: int = 4000,
         ring_timeout_ms: int = 181_000,
         dials_by_to: bool = False,
         takes_refer: bool = False,
     ) -> Target:
-        """`host` is an IP address (IPv6 without brackets). Raises ValueError on anything else.
+        """`host`: an IP address (IPv6 without brackets). `transport`: "udp" or "tcp". `listener`: index of
+        the one that it leaves from; where that has no UDP socket and needs one, the first that has one.
 
         `dials_by_to`: To is made to name the judged number. `takes_refer`: a caller's REFER may pass inside
-        a call.
+        a call. Raises ValueError on anything else.
         """
+
+@final
+class StreamConnect:
+    """Open a TCP connection; answer with `Engine.stream_connected` or `Engine.stream_closed`."""
+
+    @property
+    def stream(self) -> int:
+        """The id by which all that follows names the connection, 1 <= id < 2**32."""
+    @property
+    def listener(self) -> int:
+        """Index of the listener whose address it is opened from, on any port."""
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+
+@final
+class StreamSend:
+    """Write to a connection that is open."""
+
+    @property
+    def stream(self) -> int: ...
+    @property
+    def data(self) -> bytes:
+        """Whole messages."""
+
+@final
+class StreamClose:
+    """Close a connection once what was written is sent, or give up opening it. No more is said of it."""
+
+    @property
+    def stream(self) -> int: ...
 
 @final
 class Stats:
@@ -157,6 +191,9 @@ class Stats:
     def calls(self) -> int: ...
     @property
     def live(self) -> int: ...
+    @property
+    def streams(self) -> int:
+        """Connections."""
 
 @final
 class Engine:
@@ -172,9 +209,32 @@ class Engine:
         may wait for others. Raises ValueError on anything else.
         """
     def listen(
-        self, host: str, port: int, advertise_host: str | None = None, advertise_port: int | None = None
+        self,
+        host: str,
+        port: int,
+        advertise_host: str | None = None,
+        advertise_port: int | None = None,
+        udp: bool = True,
     ) -> int:
-        """Bind a UDP socket; returns its listener index. Raises OSError where it cannot be had."""
+        """Make a listener known, and bind its UDP socket unless `udp` is false; returns its index.
+
+        Raises OSError where the socket cannot be had.
+        """
+    def limit_streams(self, total: int, per_source: int, message_seconds: int, idle_seconds: int) -> None:
+        """What peers may have: connections in all, and with one address; seconds for a whole message, and
+        without any use (32 at least, RFC 3261 section 18)."""
+    def switch_to_tcp_above(self, bytes: int) -> None:
+        """Longer INVITEs to UDP gateways go over TCP, and over UDP where that is refused (18.1.1)."""
+    def stream_accepted(self, listener: int, host: str, port: int, now: int) -> int:
+        """A peer has connected; returns the id of the connection. 0: it may not, abort it."""
+    def stream_connected(self, stream: int, now: int) -> None:
+        """A connection that was ordered is open."""
+    def stream_received(self, stream: int, data: bytes, now: int) -> None:
+        """Bytes came in; what follows from them comes with the next `poll`. Never raises."""
+    def stream_closed(self, stream: int, now: int) -> None:
+        """A connection is gone, or could not be opened."""
+    def stream_orders(self) -> list[StreamConnect | StreamSend | StreamClose]:
+        """What is to be done with connections, in order. To be asked before every `flush`."""
     def add_listener(self, host: str, port: int) -> int:
         """A listener without a socket: what `receive` names, and what peers are told; its index."""
     def receive(self, now: int, listener: int, host: str, port: int, data: bytes) -> None:

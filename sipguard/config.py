@@ -43,11 +43,18 @@ class ConfigError(Exception):
         """Dotted, as in ``sip.listen[0].port``; None where the matter is the file as a whole."""
 
 
+Transport = Annotated[Literal["udp", "tcp"], Meta(description='"udp" or "tcp"')]
+
+
 class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One UDP socket to receive SIP on, and how the outside reaches it."""
+    """One address and port to receive SIP on, and how the outside reaches it."""
 
     host: Annotated[str, Meta(description="an IP address of this machine, IPv6 without brackets")]
     port: Port = 5060
+    transports: Annotated[
+        tuple[Transport, ...], Meta(min_length=1, description='an array of "udp", "tcp" or both')
+    ] = ("udp", "tcp")
+    """Both on one port unless told otherwise (RFC 3261 section 18.2.1)."""
     advertise_host: Annotated[str | None, Meta(description="an IP address or host name")] = None
     """Written into Via and Record-Route; None: `host`."""
     advertise_port: Annotated[Port | None, Meta(description="a port from 1 to 65535")] = None
@@ -73,6 +80,23 @@ class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise _UnfitError("advertise_host", advertised, "an address that peers can send to")
 
 
+class Tcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What peers may have of connections, and when a request is too large for UDP."""
+
+    connections: Annotated[int, Meta(ge=1, le=1_000_000, description="a count from 1 to 1000000")] = 2048
+    """Connections that peers have opened, in all."""
+    connections_per_source: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="a count from 1 to 1000000")
+    ] = 64
+    """Connections with one address."""
+    message_seconds: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 10
+    """A connection without a whole message by then is closed."""
+    idle_seconds: Annotated[int, Meta(ge=32, le=86400, description="whole seconds from 32 to 86400")] = 300
+    """An unused connection is closed after so long; at least 64*T1 (RFC 3261 section 18)."""
+    above_bytes: Annotated[int, Meta(ge=0, le=65535, description="bytes from 0 to 65535")] = 1300
+    """INVITEs for a UDP gateway that are longer go over TCP (18.1.1); 0: never."""
+
+
 class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Sockets and the name we give ourselves."""
 
@@ -89,6 +113,7 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Server header of the responses that sipguard makes itself (RFC 3261 section 20.35)."""
     gather_us: Annotated[int, Meta(ge=0, le=10_000, description="microseconds from 0 to 10000")] = 500
     """How long a datagram under load may wait for others, to be read with one system call; 0: not at all."""
+    tcp: Annotated[Tcp, Meta(description="a [sip.tcp] table")] = Tcp()
 
     def __post_init__(self) -> None:
         seen: dict[tuple[object, int], int] = {}

@@ -7,6 +7,7 @@ import gc
 import logging
 import secrets
 import signal
+import socket
 import sys
 import time
 
@@ -24,6 +25,7 @@ from sipguard.config import Config, Listener
 from sipguard.model.configuration import Settings
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
+from sipguard.sip import stream
 from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine
 from sipguard.sip.targets import targets
@@ -95,8 +97,13 @@ class _Daemon:
             now=time.monotonic_ns(),
             gather_us=config.sip.gather_us,
         )
-        for listener in config.sip.listen:
-            _listen(engine, listener)
+        bound = [_listen(engine, listener) for listener in config.sip.listen]
+        tcp = config.sip.tcp
+        engine.limit_streams(
+            tcp.connections, tcp.connections_per_source, tcp.message_seconds, tcp.idle_seconds
+        )
+        if tcp.above_bytes:
+            engine.switch_to_tcp_above(tcp.above_bytes)
         writer = Writer(
             config.database.path,
             loop,
@@ -113,6 +120,8 @@ class _Daemon:
             kick=lambda: driver.kick(),
         )
         driver = Driver(engine, loop, time.monotonic_ns, dispatcher(exchange))
+        for index, listener in enumerate(config.sip.listen):
+            driver.streams.add(index, listener.host)
         recovered = recover(exchange, rows)
         follower = Follower(exchange, store, settings, loaded.revision)
         server = await control.serve(
@@ -130,6 +139,9 @@ class _Daemon:
         _tune_interpreter()
         exchange.alarms.start(loop, time.monotonic_ns)
         driver.start()
+        for index, one in enumerate(bound):
+            if one is not None:
+                await driver.streams.accept(index, one)
         log.info(
             "daemon.ready",
             epoch=epoch,
@@ -152,6 +164,7 @@ class _Daemon:
             if left:
                 log.error("daemon.records_lost", records=left)
             driver.stop()
+            await driver.close()
             await server.close()
             log.info("daemon.stopped", calls_left=len(exchange.current))
 
@@ -165,9 +178,17 @@ class _Daemon:
             await asyncio.sleep(0.05)
 
 
-def _listen(engine: Engine, listener: Listener) -> None:
+def _listen(engine: Engine, listener: Listener) -> socket.socket | None:
+    """Have the sockets of a listener bound; returns that for TCP, if it wants one."""
     try:
-        engine.listen(listener.host, listener.port, listener.advertise_host, listener.advertise_port)
+        engine.listen(
+            listener.host,
+            listener.port,
+            listener.advertise_host,
+            listener.advertise_port,
+            "udp" in listener.transports,
+        )
+        return stream.bind(listener.host, listener.port) if "tcp" in listener.transports else None
     except OSError as error:
         raise _CannotStartError(f"cannot listen on {listener.host}:{listener.port}: {error}") from error
 

@@ -8,7 +8,7 @@ use crate::arena::Id;
 use crate::message::Message;
 use crate::proxy::screen::Screen;
 use crate::transaction::table::{Client, Server};
-use crate::transport::Flow;
+use crate::transport::{Flow, Transport};
 use crate::uri;
 
 /// Where a call stands.
@@ -148,6 +148,10 @@ impl Call {
 /// A caller's Contact is not believed beyond the address that it sent from: it is behind NAT as often
 /// as not, and a forged one would let it aim our requests at anybody (bypass D34). A gateway's Contact
 /// is followed to any unicast address, as RFC 3261 wants. Host names stay with the learned flow.
+///
+/// The URI may name the transport; where it does not, what was learned stays: RFC 3263 4.1 would say UDP,
+/// but a peer that called over a connection is often reached by nothing else. The connection is kept for a
+/// caller, and for a gateway as long as it leads to the address that is meant.
 pub fn reach(routes: &[u8], target: &[u8], learned: Flow, trusted: bool) -> Flow {
     let next = crate::header::elements(routes)
         .next()
@@ -159,13 +163,20 @@ pub fn reach(routes: &[u8], target: &[u8], learned: Flow, trusted: bool) -> Flow
     let Some(ip) = next.ip() else { return learned };
     let ip = SocketAddr::new(ip, next.port.unwrap_or(5060));
     let peer = crate::transport::canonical(ip);
-    if peer.ip() == learned.peer.ip() || (trusted && routable(peer.ip())) {
-        Flow {
-            listener: learned.listener,
-            peer,
-        }
-    } else {
-        learned
+    if peer.ip() != learned.peer.ip() && !(trusted && routable(peer.ip())) {
+        return learned;
+    }
+    let transport = next
+        .param(b"transport")
+        .flatten()
+        .and_then(Transport::from_param)
+        .unwrap_or(learned.transport);
+    let keeps = transport == learned.transport && (!trusted || peer == learned.peer);
+    Flow {
+        listener: learned.listener,
+        transport,
+        connection: if keeps { learned.connection } else { 0 },
+        peer,
     }
 }
 
@@ -184,7 +195,9 @@ fn routable(ip: IpAddr) -> bool {
     !(local || ip.is_loopback() || ip.is_multicast() || ip.is_unspecified())
 }
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// Saved before there was more than one transport: without it, and all of UDP.
+const UDP_ONLY: u8 = 2;
 /// Calls of this version had no flags: nobody was trusted, no REFER was allowed on purpose.
 const WITHOUT_FLAGS: u8 = 1;
 
@@ -211,18 +224,19 @@ pub fn save(call: &Call) -> Box<[u8]> {
 /// Read a saved call back; None where the bytes are not of this version, or damaged.
 pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
     let mut rest = bytes;
-    let flags = match take(&mut rest, 1)? {
-        [VERSION] => *take(&mut rest, 1)?.first()?,
-        [WITHOUT_FLAGS] => 0,
+    let version = *take(&mut rest, 1)?.first()?;
+    let flags = match version {
+        VERSION | UDP_ONLY => *take(&mut rest, 1)?.first()?,
+        WITHOUT_FLAGS => 0,
         _ => return None,
     };
     let token = u64::from_be_bytes(take(&mut rest, 8)?.try_into().ok()?);
     let call_id = read_bytes(&mut rest)?;
-    let caller = read_party(&mut rest)?;
+    let caller = read_party(&mut rest, version)?;
     let mut legs = Vec::new();
     while !rest.is_empty() {
         legs.push(Leg {
-            party: read_party(&mut rest)?,
+            party: read_party(&mut rest, version)?,
             confirmed: true,
             ended: false,
         });
@@ -256,6 +270,7 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
 
 fn write_party(out: &mut Vec<u8>, party: &Party) {
     out.extend_from_slice(&party.flow.listener.to_be_bytes());
+    out.push(party.flow.transport as u8);
     out.extend_from_slice(&party.cseq.to_be_bytes());
     write_bytes(out, party.flow.peer.to_string().as_bytes());
     for field in [&party.identity, &party.tag, &party.target, &party.routes] {
@@ -263,12 +278,22 @@ fn write_party(out: &mut Vec<u8>, party: &Party) {
     }
 }
 
-fn read_party(rest: &mut &[u8]) -> Option<Party> {
+fn read_party(rest: &mut &[u8], version: u8) -> Option<Party> {
     let listener = u16::from_be_bytes(take(rest, 2)?.try_into().ok()?);
+    let transport = match version {
+        WITHOUT_FLAGS | UDP_ONLY => Transport::Udp,
+        _ => Transport::from_number(*take(rest, 1)?.first()?)?,
+    };
     let cseq = u32::from_be_bytes(take(rest, 4)?.try_into().ok()?);
     let peer = std::str::from_utf8(&read_bytes(rest)?).ok()?.parse().ok()?;
     Some(Party {
-        flow: Flow { listener, peer },
+        // The connection did not outlive the process that had it.
+        flow: Flow {
+            listener,
+            transport,
+            connection: 0,
+            peer,
+        },
         cseq,
         identity: read_bytes(rest)?,
         tag: read_bytes(rest)?,
@@ -301,10 +326,7 @@ mod tests {
     use super::*;
 
     fn flow(peer: &str) -> Option<Flow> {
-        Some(Flow {
-            listener: 0,
-            peer: peer.parse().ok()?,
-        })
+        Some(Flow::udp(0, peer.parse().ok()?))
     }
 
     fn reached(routes: &str, target: &str, trusted: bool) -> Option<String> {
@@ -369,6 +391,106 @@ mod tests {
         }
     }
 
+    #[test]
+    fn t05_the_transport_and_the_connection_of_a_contact() {
+        let learned = Flow {
+            listener: 3,
+            transport: Transport::Tcp,
+            connection: 7,
+            peer: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+        };
+        for (target, trusted, transport, connection, peer) in [
+            // A caller keeps its connection; its Contact is where to connect once that is gone.
+            (
+                "sip:x@192.0.2.1:5090",
+                false,
+                Transport::Tcp,
+                7,
+                "192.0.2.1:5090",
+            ),
+            (
+                "sip:x@192.0.2.1;transport=udp",
+                false,
+                Transport::Udp,
+                0,
+                "192.0.2.1:5060",
+            ),
+            (
+                "sip:x@198.51.100.7;transport=udp",
+                false,
+                Transport::Tcp,
+                7,
+                "192.0.2.1:40000",
+            ),
+            // A gateway names another address than the one that it is connected from.
+            (
+                "sip:x@192.0.2.1:5060;transport=TCP",
+                true,
+                Transport::Tcp,
+                0,
+                "192.0.2.1:5060",
+            ),
+            (
+                "sip:x@198.51.100.7",
+                true,
+                Transport::Tcp,
+                0,
+                "198.51.100.7:5060",
+            ),
+            (
+                "sip:x@192.0.2.1:40000",
+                true,
+                Transport::Tcp,
+                7,
+                "192.0.2.1:40000",
+            ),
+            (
+                "sip:x@192.0.2.1:40000;transport=sctp",
+                true,
+                Transport::Tcp,
+                7,
+                "192.0.2.1:40000",
+            ),
+        ] {
+            let flow = reach(b"", target.as_bytes(), learned, trusted);
+            assert_eq!(
+                (flow.transport, flow.connection, flow.peer.to_string()),
+                (transport, connection, peer.to_owned()),
+                "{target}"
+            );
+        }
+    }
+
+    /// As the version before the transport, or the one before the flags as well, has saved it.
+    fn saved_as(call: &Call, version: u8) -> Vec<u8> {
+        let mut old = vec![version];
+        if version > WITHOUT_FLAGS {
+            old.push(0);
+        }
+        old.extend_from_slice(&call.token.to_be_bytes());
+        write_bytes(&mut old, &call.call_id);
+        let legs = call.legs.iter().filter(|leg| leg.confirmed);
+        for party in std::iter::once(&call.caller).chain(legs.map(|leg| &leg.party)) {
+            let mut saved = Vec::new();
+            write_party(&mut saved, party);
+            saved.remove(2); // the transport, behind the listener
+            old.extend_from_slice(&saved);
+        }
+        old
+    }
+
+    #[test]
+    fn a_call_saved_before_there_was_tcp_is_read_as_udp() {
+        let mut call = call().expect("a call");
+        call.legs.truncate(1);
+        call.caller.flow.transport = Transport::Tcp;
+        let restored = restore(9, &save(&call)).expect("restored");
+        assert_eq!(restored.caller.flow.transport, Transport::Tcp);
+        let restored = restore(9, &saved_as(&call, UDP_ONLY)).expect("restored");
+        assert_eq!(restored.caller.flow.transport, Transport::Udp);
+        assert_eq!(restored.legs, call.legs);
+    }
+
     fn call() -> Option<Call> {
         let party = |tag: &str| -> Option<Party> {
             Some(Party {
@@ -428,15 +550,13 @@ mod tests {
 
     #[test]
     fn a_call_saved_before_there_were_flags_is_known_and_not_trusted() {
-        let mut saved = save(&call().expect("a call")).into_vec();
-        saved.remove(1);
-        saved[0] = WITHOUT_FLAGS;
+        let mut saved = saved_as(&call().expect("a call"), WITHOUT_FLAGS);
         let after = restore(9, &saved).expect("restored");
         assert_eq!(
             (after.token, after.screen, after.takes_refer),
             (0xfeed, Screen::Untrusted, false)
         );
-        saved[0] = 3;
+        saved[0] = VERSION + 1;
         assert!(restore(9, &saved).is_none());
     }
 

@@ -1,5 +1,5 @@
 //! The one door in and out. Sans-IO: it is told the time, the bytes and the randomness; it answers with
-//! datagrams in its outbox and with events. The steps are in proxy/, the states in transaction/.
+//! datagrams in its outbox, with orders for connections (stream/) and with events. The steps are in proxy/, the states in transaction/.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,13 +14,15 @@ use crate::header::Params;
 use crate::message::{Index, Message, Method, Span, Start};
 use crate::parse::{self, Kind};
 use crate::proxy::reply::{self, Reply};
+use crate::stream::large::Large;
+use crate::stream::table::Streams;
 use crate::timer::{Due, Nanos, Timer, Wheel, T1, T4, TRANSACTION};
 use crate::transaction::key::Keys;
 use crate::transaction::table::{
     Cancel, Client, ClientMachine, Origin, Server, ServerMachine, Table,
 };
 use crate::transaction::{invite_client, invite_server, non_invite_client};
-use crate::transport::{Flow, Listener, Outbox};
+use crate::transport::{Flow, Hop, Listener, Outbox, Transport};
 
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,6 +75,8 @@ pub struct Endpoint {
     pub(crate) by_call_id: HashMap<u64, u64>,
     pub(crate) wheel: Wheel,
     pub(crate) outbox: Outbox,
+    pub(crate) streams: Streams,
+    pub(crate) large: Large,
     pub(crate) events: VecDeque<Event>,
     pub(crate) next_call: u64,
     pub(crate) max_transactions: usize,
@@ -84,7 +88,7 @@ pub struct Endpoint {
     server: Vec<u8>,
     /// Counters since the start.
     pub counters: Counters,
-    index: Index,
+    pub(crate) index: Index,
     fired: Vec<Due>,
 }
 
@@ -107,6 +111,8 @@ impl Endpoint {
             by_call_id: HashMap::new(),
             wheel: Wheel::new(now),
             outbox: Outbox::default(),
+            streams: Streams::default(),
+            large: Large::default(),
             events: VecDeque::new(),
             next_call: epoch << SEQUENCE_BITS | 1,
             max_transactions: MAX_TRANSACTIONS,
@@ -156,13 +162,17 @@ impl Endpoint {
             index: &index,
             flow,
         };
+        self.dispatch(kind, message);
+        self.index = index;
+    }
+
+    pub(crate) fn dispatch(&mut self, kind: Kind, message: Incoming) {
         match kind {
             Kind::Request => self.receive_request(message),
             Kind::Response => self.receive_response(message),
             Kind::KeepAlive => self.counters.dropped += 1,
             Kind::Garbage => self.counters.malformed += 1,
         }
-        self.index = index;
     }
 
     /// A datagram could not be delivered to `peer`; `bytes` is the beginning of it, as ICMP quotes it.
@@ -213,12 +223,6 @@ impl Endpoint {
 
     // ---- shared by the steps ----
 
-    pub(crate) fn sent_by(&self, listener: u16) -> &str {
-        self.listeners
-            .get(listener as usize)
-            .map_or("", |listener| &listener.sent_by)
-    }
-
     /// Whether a host and port are what peers know one of our sockets by.
     pub(crate) fn is_own_address(&self, host: &[u8], port: Option<u16>) -> bool {
         let host = host.strip_prefix(b"[").unwrap_or(host);
@@ -227,6 +231,22 @@ impl Endpoint {
             listener.port == port.unwrap_or(5060)
                 && host.eq_ignore_ascii_case(listener.host.as_bytes())
         })
+    }
+
+    /// How we name ourselves where `flow` goes.
+    pub(crate) fn hop(&self, flow: Flow) -> Hop<'_> {
+        Hop::of(&self.listeners, flow)
+    }
+
+    /// The wanted listener, or the first that has what the transport needs: a connection can be opened from
+    /// any, a datagram leaves from a UDP socket.
+    pub(crate) fn listener_for(&self, transport: Transport, wanted: u16) -> u16 {
+        let serves = |listener: &Listener| listener.udp || transport != Transport::Udp;
+        if self.listeners.get(wanted as usize).is_some_and(serves) {
+            return wanted;
+        }
+        let first = self.listeners.iter().position(serves);
+        first.map_or(wanted, |at| at as u16)
     }
 
     pub(crate) fn arm(&mut self, after: Nanos, timer: Timer, owner: u64) {
@@ -267,6 +287,7 @@ impl Endpoint {
             return;
         }
         self.outbox.push(server.reply, &bytes);
+        let reliable = server.reply.transport.is_reliable();
         let raw = id.raw();
         if status < 200 {
             server.response = Some(bytes);
@@ -284,8 +305,14 @@ impl Endpoint {
             }
             ServerMachine::Invite(_) => {
                 server.response = Some(bytes);
-                self.wheel.arm(now + T1, Timer::G, raw);
+                if !reliable {
+                    self.wheel.arm(now + T1, Timer::G, raw);
+                }
                 self.wheel.arm(now + TRANSACTION, Timer::H, raw);
+            }
+            // Timer J is zero over a stream (17.2.2).
+            ServerMachine::NonInvite(_) if reliable => {
+                self.table.remove_server(id);
             }
             ServerMachine::NonInvite(_) => {
                 server.response = Some(bytes);
@@ -354,7 +381,8 @@ impl Endpoint {
             call,
             ring_timeout,
         } = request;
-        self.outbox.push(flow, &bytes);
+        self.outbox.push_request(flow, branch, &bytes);
+        let reliable = flow.transport.is_reliable();
         let invite = ring_timeout.is_some();
         let ring_timeout = ring_timeout.unwrap_or_default();
         let machine = if invite {
@@ -374,13 +402,16 @@ impl Endpoint {
             cancel_reason: Box::default(),
             deadline_c,
             ring_timeout,
+            switched: false,
         });
+        // 17.1.1.2, 17.1.2.2: timers A and E are for unreliable transports.
+        if !reliable {
+            self.arm(T1, if invite { Timer::A } else { Timer::E }, id.raw());
+        }
         if invite {
-            self.arm(T1, Timer::A, id.raw());
             self.arm(TRANSACTION, Timer::B, id.raw());
             self.arm(ring_timeout, Timer::C, id.raw());
         } else {
-            self.arm(T1, Timer::E, id.raw());
             self.arm(TRANSACTION, Timer::F, id.raw());
         }
         id
@@ -394,7 +425,12 @@ impl Endpoint {
     }
 
     pub(crate) fn linger(&mut self, id: Id<Client>, method_invite: bool) {
-        // D waits at least 32 s over UDP, K for T4.
+        // D waits at least 32 s over UDP, K for T4; both are zero over a stream.
+        let reliable = |client: &Client| client.flow.transport.is_reliable();
+        if self.table.clients.get(id).is_some_and(reliable) {
+            self.table.remove_client(id);
+            return;
+        }
         let (timer, wait) = if method_invite {
             (Timer::D, TRANSACTION)
         } else {
@@ -497,14 +533,15 @@ fn reply_path(message: Incoming) -> (Flow, Option<Box<[u8]>>) {
                 .ok()
         })
         .is_some_and(|ip| ip == peer.ip());
-    let port = if via.rport.is_some() {
+    // Over a stream the address is only for a connection that is gone: then a new one goes to sent-by's port.
+    let port = if via.rport.is_some() && !message.flow.transport.is_reliable() {
         peer.port()
     } else {
         via.port.unwrap_or(5060)
     };
     let flow = Flow {
-        listener: message.flow.listener,
         peer: SocketAddr::new(peer.ip(), port),
+        ..message.flow
     };
     if same && via.rport.is_none() && via.received.is_empty() {
         return (flow, None);

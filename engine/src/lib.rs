@@ -12,6 +12,7 @@ pub mod print;
 pub mod proxy;
 #[cfg(feature = "python")]
 mod python;
+pub mod stream;
 pub mod timer;
 pub mod transaction;
 pub mod transport;

@@ -73,6 +73,24 @@ pub fn datagram(bytes: &[u8], index: &mut Index) -> Kind {
     }
 }
 
+/// Reads the fields of a response whose status line means nothing, so that a stream can skip it by its length.
+/// Nothing else than a response: what is no SIP at all has no length that we could trust.
+pub(crate) fn skipped_start_line(bytes: &[u8], index: &mut Index) {
+    if !is_version_like(bytes) {
+        return;
+    }
+    index.clear();
+    let mut reader = Reader {
+        bytes,
+        index,
+        seen: 0,
+        line_end_bytes: 0,
+    };
+    if let Some((end, _)) = reader.line_end(0) {
+        reader.headers(end);
+    }
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     index: &'a mut Index,
@@ -427,7 +445,7 @@ fn has_stray_control(text: &[u8]) -> bool {
 }
 
 /// See `Fault::answerable`. Whole lines are looked at, because whole lines are copied.
-fn is_answerable(bytes: &[u8], index: &Index) -> bool {
+pub(crate) fn is_answerable(bytes: &[u8], index: &Index) -> bool {
     let copied = |field: &&Field| field.name.is_copied_to_responses();
     // Without one of the others the sender is still told, with what there is (RFC 4475 section 3.3.1).
     index.first(Name::Via).is_some()

@@ -37,6 +37,13 @@ pub fn header(out: &mut Vec<u8>, label: &[u8], value: &[u8]) {
     }
 }
 
+/// A whole Content-Length line, for a message that came without one and goes over a stream (18.3).
+pub fn content_length(out: &mut Vec<u8>, length: usize) {
+    out.extend_from_slice(b"Content-Length: ");
+    decimal(out, length as u64);
+    out.extend_from_slice(b"\r\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

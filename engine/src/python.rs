@@ -15,6 +15,8 @@ use crate::event::{Cause, Event, Side};
 use crate::message::{Message, Name, Span};
 use crate::prefix::PrefixMap;
 use crate::proxy::command::Target;
+use crate::stream::table::{Limits, Order};
+use crate::transport::Transport;
 use crate::transport::{Flow, Listener};
 use crate::udp::Udp;
 use crate::uri;
@@ -260,7 +262,7 @@ struct PyTarget(Target);
 impl PyTarget {
     #[new]
     #[pyo3(signature = (
-        host, port, *, listener=0, answer_timeout_ms=4000, ring_timeout_ms=181_000,
+        host, port, *, listener=0, transport="udp", answer_timeout_ms=4000, ring_timeout_ms=181_000,
         dials_by_to=false, takes_refer=false,
     ))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
@@ -268,23 +270,83 @@ impl PyTarget {
         host: &str,
         port: u16,
         listener: u16,
+        transport: &str,
         answer_timeout_ms: u64,
         ring_timeout_ms: u64,
         dials_by_to: bool,
         takes_refer: bool,
     ) -> PyResult<Self> {
         let ip = ip(host)?;
+        let transport = Transport::from_param(transport.as_bytes())
+            .ok_or_else(|| PyValueError::new_err(format!("not udp or tcp: {transport:?}")))?;
         let peer = SocketAddr::new(ip, port);
         Ok(PyTarget(Target {
             peer,
             host: peer.to_string(),
             listener,
+            transport,
             answer_timeout: answer_timeout_ms.saturating_mul(1_000_000),
             ring_timeout: ring_timeout_ms.saturating_mul(1_000_000),
             dials_by_to,
             takes_refer,
         }))
     }
+}
+
+#[pyclass(frozen, get_all, name = "StreamConnect", module = "sipguard._engine")]
+struct PyStreamConnect {
+    stream: u32,
+    listener: u16,
+    host: String,
+    port: u16,
+}
+
+#[pyclass(frozen, name = "StreamSend", module = "sipguard._engine")]
+struct PyStreamSend {
+    #[pyo3(get)]
+    stream: u32,
+    data: Vec<u8>,
+}
+
+#[pymethods]
+impl PyStreamSend {
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.data)
+    }
+}
+
+#[pyclass(frozen, get_all, name = "StreamClose", module = "sipguard._engine")]
+struct PyStreamClose {
+    stream: u32,
+}
+
+fn order(py: Python<'_>, order: Order) -> PyResult<Bound<'_, PyAny>> {
+    Ok(match order {
+        Order::Connect {
+            stream,
+            listener,
+            peer,
+        } => {
+            let (host, port) = (peer.ip().to_string(), peer.port());
+            let connect = PyStreamConnect {
+                stream,
+                listener,
+                host,
+                port,
+            };
+            Bound::new(py, connect)?.into_any()
+        }
+        Order::Send { stream, bytes } => Bound::new(
+            py,
+            PyStreamSend {
+                stream,
+                data: bytes,
+            },
+        )?
+        .into_any(),
+        Order::Close { stream } => Bound::new(py, PyStreamClose { stream })?.into_any(),
+    })
 }
 
 #[pyclass(frozen, get_all, name = "Stats", module = "sipguard._engine")]
@@ -296,6 +358,7 @@ struct PyStats {
     transactions: usize,
     calls: usize,
     live: usize,
+    streams: usize,
 }
 
 #[pyclass(name = "Engine", module = "sipguard._engine")]
@@ -349,21 +412,72 @@ impl PyEngine {
         })
     }
 
-    #[pyo3(signature = (host, port, advertise_host=None, advertise_port=None))]
+    #[pyo3(signature = (host, port, advertise_host=None, advertise_port=None, udp=true))]
     fn listen(
         &mut self,
         host: &str,
         port: u16,
         advertise_host: Option<&str>,
         advertise_port: Option<u16>,
+        udp: bool,
     ) -> PyResult<u16> {
         let ip = ip(host)?;
         let advertise = advertise_host
             .or(advertise_port.map(|_| host))
             .map(|name| (name, advertise_port.unwrap_or(port)));
-        Ok(self
-            .udp
-            .listen(&mut self.endpoint, SocketAddr::new(ip, port), advertise)?)
+        let addr = SocketAddr::new(ip, port);
+        if !udp {
+            return Ok(self.udp.listen_without(&mut self.endpoint, addr, advertise));
+        }
+        Ok(self.udp.listen(&mut self.endpoint, addr, advertise)?)
+    }
+
+    fn limit_streams(
+        &mut self,
+        total: usize,
+        per_source: usize,
+        message_seconds: u64,
+        idle_seconds: u64,
+    ) {
+        self.endpoint.set_stream_limits(Limits {
+            total,
+            per_source,
+            message: message_seconds.saturating_mul(1_000_000_000),
+            idle: idle_seconds.saturating_mul(1_000_000_000),
+        });
+    }
+
+    fn switch_to_tcp_above(&mut self, bytes: usize) {
+        self.endpoint.set_tcp_above(bytes);
+    }
+
+    fn stream_accepted(&mut self, listener: u16, host: &str, port: u16, now: u64) -> u32 {
+        match host.parse() {
+            Ok(ip) => self
+                .endpoint
+                .stream_accepted(now, listener, SocketAddr::new(ip, port)),
+            Err(_) => 0,
+        }
+    }
+
+    fn stream_connected(&mut self, stream: u32, now: u64) {
+        self.endpoint.stream_connected(now, stream);
+    }
+
+    fn stream_received(&mut self, stream: u32, data: &[u8], now: u64) {
+        self.endpoint.stream_received(now, stream, data);
+    }
+
+    fn stream_closed(&mut self, stream: u32, now: u64) {
+        self.endpoint.stream_closed(now, stream);
+    }
+
+    fn stream_orders<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let orders = PyList::empty(py);
+        for next in self.endpoint.stream_orders() {
+            orders.append(order(py, next)?)?;
+        }
+        Ok(orders)
     }
 
     fn fileno(&self) -> i32 {
@@ -397,7 +511,7 @@ impl PyEngine {
         data: &[u8],
     ) -> PyResult<()> {
         let peer = SocketAddr::new(ip(host)?, port);
-        self.endpoint.receive(now, Flow { listener, peer }, data);
+        self.endpoint.receive(now, Flow::udp(listener, peer), data);
         Ok(())
     }
 
@@ -496,6 +610,7 @@ impl PyEngine {
             transactions,
             calls,
             live,
+            streams: self.endpoint.streams(),
         }
     }
 }
@@ -536,6 +651,6 @@ mod module {
     #[pymodule_export]
     use super::{
         PyAnswered, PyEnded, PyEngine, PyFailed, PyInvite, PyPrefixMap, PyRequest, PyRinging,
-        PyStats, PyTarget,
+        PyStats, PyStreamClose, PyStreamConnect, PyStreamSend, PyTarget,
     };
 }

@@ -53,6 +53,8 @@ pub enum Timer {
     Cancelled,
     /// An ended call is kept this long for late requests of its dialog.
     Linger,
+    /// A connection may have been idle, silent or not to be had for too long (18, "limits" in stream/).
+    Stream,
 }
 
 /// A timer that has come due: what for, and the raw id of its owner in the owner's arena.
@@ -60,7 +62,7 @@ pub enum Timer {
 pub struct Due {
     /// What it was armed for.
     pub timer: Timer,
-    /// Raw arena id, or a call id for [`Timer::Linger`].
+    /// Raw arena id, a call id for [`Timer::Linger`], or a connection.
     pub owner: u64,
 }
 

@@ -3,13 +3,90 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+/// What carries a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Transport {
+    /// Datagrams: a message may be lost or come twice.
+    #[default]
+    Udp = 0,
+    /// A byte stream over a connection.
+    Tcp = 1,
+}
+
+impl Transport {
+    /// Nothing is lost or comes twice, so nothing is retransmitted (RFC 3261 section 17).
+    pub fn is_reliable(self) -> bool {
+        self != Transport::Udp
+    }
+
+    /// As Via has it (20.42).
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+        }
+    }
+
+    /// Value of a URI's `transport` parameter, in any case (19.1.1); None for one that we do not speak.
+    pub fn from_param(value: &[u8]) -> Option<Self> {
+        [Transport::Udp, Transport::Tcp]
+            .into_iter()
+            .find(|transport| value.eq_ignore_ascii_case(transport.name().as_bytes()))
+    }
+
+    /// From its number, as saved.
+    pub fn from_number(number: u8) -> Option<Self> {
+        [Transport::Udp, Transport::Tcp]
+            .into_iter()
+            .find(|transport| *transport as u8 == number)
+    }
+}
+
 /// The two ends of a hop: one of our listeners, and the peer's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flow {
     /// Index of the listener that it came in on, and goes out from.
     pub listener: u16,
+    /// What carries it.
+    pub transport: Transport,
+    /// The connection that it came in on. Where that is gone, or 0, a message takes the connection that we
+    /// keep to `peer`, or a new one. Always 0 over UDP.
+    pub connection: u32,
     /// The peer.
     pub peer: SocketAddr,
+}
+
+impl Flow {
+    /// Datagrams.
+    pub fn udp(listener: u16, peer: SocketAddr) -> Self {
+        Flow {
+            listener,
+            transport: Transport::Udp,
+            connection: 0,
+            peer,
+        }
+    }
+}
+
+/// How we name ourselves towards one side, in Via and Record-Route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop<'a> {
+    /// What carries it.
+    pub transport: Transport,
+    /// `host:port`.
+    pub sent_by: &'a str,
+}
+
+impl<'a> Hop<'a> {
+    /// Where `flow` goes.
+    pub(crate) fn of(listeners: &'a [Listener], flow: Flow) -> Self {
+        let listener = listeners.get(flow.listener as usize);
+        Hop {
+            transport: flow.transport,
+            sent_by: listener.map_or("", |listener| &listener.sent_by),
+        }
+    }
 }
 
 /// IPv4-mapped IPv6 addresses are the IPv4 address that they stand for.
@@ -31,6 +108,8 @@ pub struct Listener {
     pub host: String,
     /// Port part of `sent_by`.
     pub port: u16,
+    /// Whether it has a UDP socket.
+    pub udp: bool,
 }
 
 impl Listener {
@@ -45,15 +124,28 @@ impl Listener {
             sent_by: format!("{bracketed}:{port}"),
             host: host.to_owned(),
             port,
+            udp: true,
         }
     }
 }
 
-/// Datagrams to be sent, back to back in one buffer that is used again for every batch.
+/// What is to be sent: datagrams back to back in one buffer that is used again for every batch, and messages
+/// for connections, which find theirs when they are handed out (stream/).
 #[derive(Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
     queue: Vec<(Flow, Range<usize>)>,
+    pub(crate) streamed: Vec<Streamed>,
+}
+
+/// A message for a connection.
+pub(crate) struct Streamed {
+    /// Where it goes.
+    pub flow: Flow,
+    /// Branch of a request whose sender wants to know if it cannot be sent; 0: nobody asks.
+    pub branch: u64,
+    /// The message.
+    pub bytes: Box<[u8]>,
 }
 
 /// The largest UDP payload over IPv4 (65,535 less 8 of UDP and 20 of IP header).
@@ -62,6 +154,18 @@ pub const DATAGRAM_MAX: usize = 65_507;
 impl Outbox {
     /// Queue one message.
     pub fn push(&mut self, flow: Flow, message: &[u8]) {
+        self.push_request(flow, 0, message);
+    }
+
+    /// Queue the request of a client transaction.
+    pub(crate) fn push_request(&mut self, flow: Flow, branch: u64, message: &[u8]) {
+        if flow.transport.is_reliable() {
+            return self.streamed.push(Streamed {
+                flow,
+                branch,
+                bytes: message.into(),
+            });
+        }
         let start = self.bytes.len();
         self.bytes.extend_from_slice(message);
         self.queue.push((flow, start..self.bytes.len()));
@@ -69,29 +173,34 @@ impl Outbox {
 
     /// Print a message into the queue without a copy of its own.
     pub fn print(&mut self, flow: Flow, write: impl FnOnce(&mut Vec<u8>)) {
+        if flow.transport.is_reliable() {
+            let mut bytes = Vec::with_capacity(512);
+            write(&mut bytes);
+            return self.push(flow, &bytes);
+        }
         let start = self.bytes.len();
         write(&mut self.bytes);
         self.queue.push((flow, start..self.bytes.len()));
     }
 
-    /// How many wait.
+    /// How many datagrams wait.
     pub fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Whether none waits.
+    /// Whether no datagram waits.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Each waiting message with where it goes.
+    /// Each waiting datagram with where it goes.
     pub fn iter(&self) -> impl Iterator<Item = (Flow, &[u8])> {
         self.queue
             .iter()
             .map(|(flow, range)| (*flow, &self.bytes[range.clone()]))
     }
 
-    /// The first `count` are gone.
+    /// The first `count` datagrams are gone.
     pub fn sent(&mut self, count: usize) {
         self.queue.drain(..count.min(self.queue.len()));
         if self.queue.is_empty() {

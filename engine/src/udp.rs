@@ -34,7 +34,8 @@ const TIMER: u64 = u64::MAX;
 pub struct Udp {
     epoll: OwnedFd,
     timer: OwnedFd,
-    sockets: Vec<UdpSocket>,
+    /// By listener; None for one without UDP.
+    sockets: Vec<Option<UdpSocket>>,
     buffer: Vec<u8>,
     more: bool,
     gather: Nanos,
@@ -80,10 +81,22 @@ impl Udp {
         let local = socket.local_addr()?;
         let key = self.sockets.len() as u64;
         self.watch(libc::EPOLL_CTL_ADD, socket.as_raw_fd(), key, true)?;
-        self.sockets.push(socket);
-        let own = local.ip().to_string();
-        let (host, port) = advertise.unwrap_or((&own, local.port()));
-        Ok(endpoint.add_listener(Listener::new(host, port)))
+        self.sockets.push(Some(socket));
+        Ok(endpoint.add_listener(named(local, advertise)))
+    }
+
+    /// Make a listener known that has no UDP socket, only what a driver opens for streams.
+    pub fn listen_without(
+        &mut self,
+        endpoint: &mut Endpoint,
+        addr: SocketAddr,
+        advertise: Option<(&str, u16)>,
+    ) -> u16 {
+        self.sockets.push(None);
+        endpoint.add_listener(Listener {
+            udp: false,
+            ..named(addr, advertise)
+        })
     }
 
     /// Readable whenever [`Udp::read`] has something to do.
@@ -115,7 +128,10 @@ impl Udp {
         if gather != self.gathering {
             self.gathering = gather;
             for key in 0..self.sockets.len() {
-                let fd = self.sockets[key].as_raw_fd();
+                let Some(Some(socket)) = self.sockets.get(key) else {
+                    continue;
+                };
+                let fd = socket.as_raw_fd();
                 // Both cannot fail for a descriptor that is in the set; if they did, nothing is lost but time.
                 let _ = self.watch(libc::EPOLL_CTL_MOD, fd, key as u64, !gather);
             }
@@ -155,7 +171,7 @@ impl Udp {
     }
 
     fn read_batch(&mut self, endpoint: &mut Endpoint, now: Nanos, listener: usize) -> usize {
-        let Some(socket) = self.sockets.get(listener) else {
+        let Some(Some(socket)) = self.sockets.get(listener) else {
             return 0;
         };
         // SAFETY: all-zero is a valid value of these C structures.
@@ -198,14 +214,7 @@ impl Udp {
             };
             let start = at * DATAGRAM;
             let bytes = &self.buffer[start..start + (headers[at].msg_len as usize).min(DATAGRAM)];
-            endpoint.receive(
-                now,
-                Flow {
-                    listener: listener as u16,
-                    peer,
-                },
-                bytes,
-            );
+            endpoint.receive(now, Flow::udp(listener as u16, peer), bytes);
         }
         count
     }
@@ -213,7 +222,7 @@ impl Udp {
     /// What ICMP said about datagrams that we sent (ip(7), IP_RECVERR): the name is the destination, the
     /// payload the beginning of what was sent.
     fn read_errors(&mut self, endpoint: &mut Endpoint, now: Nanos, listener: usize) {
-        let Some(socket) = self.sockets.get(listener) else {
+        let Some(Some(socket)) = self.sockets.get(listener) else {
             return;
         };
         for _ in 0..BATCH {
@@ -311,8 +320,9 @@ impl Udp {
             headers[count].msg_hdr.msg_iovlen = 1;
             count += 1;
         }
-        let Some(socket) = listener.and_then(|listener| self.sockets.get(listener as usize)) else {
-            return (count, None);
+        let socket = listener.and_then(|listener| self.sockets.get(listener as usize)?.as_ref());
+        let Some(socket) = socket else {
+            return (count, None); // a listener without UDP: lost, and its timers tell
         };
         // SAFETY: every header names an address and bytes of the lengths that it says; the kernel only reads.
         let done = unsafe {
@@ -328,6 +338,12 @@ impl Udp {
             Err(_) => (0, io::Error::last_os_error().raw_os_error()),
         }
     }
+}
+
+fn named(local: SocketAddr, advertise: Option<(&str, u16)>) -> Listener {
+    let own = local.ip().to_string();
+    let (host, port) = advertise.unwrap_or((&own, local.port()));
+    Listener::new(host, port)
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
@@ -456,7 +472,7 @@ mod tests {
         let closed = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let open = UdpSocket::bind("127.0.0.1:0")?;
         open.set_read_timeout(Some(std::time::Duration::from_secs(5)))?;
-        let to = |peer| Flow { listener: 0, peer };
+        let to = |peer| Flow::udp(0, peer);
         for round in 0..3 {
             endpoint.outbox().push(to(closed), b"OPTIONS");
             endpoint.outbox().push(to(open.local_addr()?), b"OPTIONS");

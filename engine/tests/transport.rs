@@ -82,10 +82,7 @@ fn t05_an_answer_leaves_from_the_listener_that_was_asked() {
     use sipguard_engine::transport::{Flow, Listener};
     let mut wire = Wire::new();
     let second = wire.sg.add_listener(Listener::new("203.0.113.6", 5080));
-    let flow = Flow {
-        listener: second,
-        peer: CALLER.parse().unwrap(),
-    };
+    let flow = Flow::udp(second, CALLER.parse().unwrap());
     let text = OPTIONS.replace("@VIA@", "SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKo");
     wire.sg
         .receive(0, flow, text.replace('\n', "\r\n").as_bytes());

@@ -53,6 +53,7 @@ def status(exchange: Exchange, epoch: int) -> dict[str, object]:
             "transactions": engine.transactions,
             "calls": engine.calls,
             "live": engine.live,
+            "streams": engine.streams,
         },
     }
 

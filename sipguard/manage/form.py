@@ -124,7 +124,7 @@ class RoutingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     id: Id
     host: Address
     port: Port = 5060
-    transport: Literal["udp"] = "udp"
+    transport: Literal["udp", "tcp"] = "udp"
     capacity: Limit | None = None
     cps_limit: Limit | None = None
     locked: bool = False

@@ -1,6 +1,19 @@
 """The engine's events and handles, under one name for the rooms above (only sip/ imports the engine)."""
 
-from sipguard._engine import Answered, Ended, Engine, Failed, Invite, Request, Ringing, Stats, Target
+from sipguard._engine import (
+    Answered,
+    Ended,
+    Engine,
+    Failed,
+    Invite,
+    Request,
+    Ringing,
+    Stats,
+    StreamClose,
+    StreamConnect,
+    StreamSend,
+    Target,
+)
 
 __all__ = [
     "Answered",
@@ -12,7 +25,12 @@ __all__ = [
     "Request",
     "Ringing",
     "Stats",
+    "StreamClose",
+    "StreamConnect",
+    "StreamOrder",
+    "StreamSend",
     "Target",
 ]
 
 Event = Invite | Request | Ringing | Failed | Answered | Ended
+StreamOrder = StreamConnect | StreamSend | StreamClose

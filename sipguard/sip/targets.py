@@ -9,10 +9,11 @@ from sipguard.sip.events import Target
 
 
 def target(gateway: RoutingGateway) -> Target:
-    """Raises ValueError where the host is no IP address."""
+    """Raises ValueError where the host is no IP address, or the transport not "udp" or "tcp"."""
     return Target(
         gateway.host,
         gateway.port,
+        transport=gateway.transport,
         answer_timeout_ms=gateway.answer_timeout_ms,
         ring_timeout_ms=gateway.ring_timeout_ms,
         dials_by_to=gateway.dials_by_to,

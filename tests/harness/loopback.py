@@ -56,6 +56,14 @@ def udp_bound(host: str, port: int) -> bool:
         return any(line.split()[1] == wanted for line in table)
 
 
+def tcp_listens(host: str, port: int) -> bool:
+    """Whether some socket of this machine accepts connections at exactly this IPv4 address and port."""
+    wanted = f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{port:04X}"
+    with open("/proc/net/tcp") as table:
+        next(table)
+        return any(row[1] == wanted and row[3] == "0A" for row in map(str.split, table))
+
+
 def eventually(what: str, condition: Callable[[], bool], seconds: float, *, every: float = 0.02) -> None:
     """Wait until `condition` holds. Raises TimeoutError that says `what` did not come."""
     deadline = time.monotonic() + seconds

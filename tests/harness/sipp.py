@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tests.harness.loopback import SIP_PORT, eventually, udp_bound
+from tests.harness.loopback import SIP_PORT, eventually, tcp_listens, udp_bound
 from tests.harness.process import PATIENCE_SECONDS, Child
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "sipp_scenarios"
@@ -103,13 +103,14 @@ class Sipp:
         talk_ms: int = 200,
         bound_seconds: float = 20.0,
         port: int = SIP_PORT,
+        tcp: bool = False,
         options: Sequence[str] = (),
     ) -> None:
         """Start it and, for a gateway (no `target`), wait until it listens.
 
         `scenario` is a path below sipp_scenarios without its ending, or a file. `number` is called. `calls`
         None: until stopped. `talk_ms` is the length of the scenario's open pauses. After `bound_seconds`
-        sipp ends itself as failed.
+        sipp ends itself as failed. `tcp`: one connection for all calls.
         """
         file = scenario if isinstance(scenario, Path) else SCENARIOS / f"{scenario}.xml"
         self.name = f"{file.parent.name}/{file.stem}"
@@ -129,6 +130,7 @@ class Sipp:
             *("-trace_err", "-error_file", str(self._errors)),
             *("-trace_shortmsg", "-shortmessage_file", str(self._messages)),
             *(() if calls is None else ("-m", str(calls))),
+            *(("-t", "t1") if tcp else ()),
             *options,
             *(() if target is None else (f"{target[0]}:{target[1]}",)),
         ]
@@ -136,7 +138,7 @@ class Sipp:
         if target is None:
             eventually(
                 f"sipp {self.name} on {host}",
-                lambda: udp_bound(host, port) or not self._child.running,
+                lambda: (tcp_listens if tcp else udp_bound)(host, port) or not self._child.running,
                 PATIENCE_SECONDS,
             )
 

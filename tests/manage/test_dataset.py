@@ -315,7 +315,7 @@ MISTAKES = [
         'routing_gateway[0].host: found "sip.example", expected an IP',
     ),
     (VENDOR + "port = 0", f"routing_gateway[0].port: found 0, {NUMBER} 1 to 65535"),
-    (VENDOR + 'transport = "tls"', 'routing_gateway[0].transport: found "tls", expected one of "udp"'),
+    (VENDOR + 'transport = "tls"', 'routing_gateway[0].transport: found "tls", expected one of "udp", "tcp"'),
     (
         VENDOR + 'cost_table = "t"',
         'routing_gateway[0].cost_table: found "t", expected the id of a [[rate_table]]',

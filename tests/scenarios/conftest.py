@@ -26,9 +26,11 @@ class Stage:
         self.daemon = daemon
         self._loopback, self._directory, self._cleanup = loopback, directory, cleanup
 
-    def gateway(self, scenario: str, host: int, *, talk_ms: int = 200) -> Sipp:
+    def gateway(self, scenario: str, host: int, *, talk_ms: int = 200, tcp: bool = False) -> Sipp:
         """A gateway that plays `scenario` for every call, until it is stopped."""
-        return self._start(Sipp(scenario, self._directory, self._host(host), calls=None, talk_ms=talk_ms))
+        return self._start(
+            Sipp(scenario, self._directory, self._host(host), calls=None, talk_ms=talk_ms, tcp=tcp)
+        )
 
     def caller(
         self,
@@ -38,6 +40,7 @@ class Stage:
         *,
         talk_ms: int = 200,
         port: int = SIP_PORT,
+        tcp: bool = False,
         options: Sequence[str] = (),
     ) -> Sipp:
         """A caller that plays `scenario` once."""
@@ -50,6 +53,7 @@ class Stage:
                 number=number,
                 talk_ms=talk_ms,
                 port=port,
+                tcp=tcp,
                 options=options,
             )
         )
@@ -62,13 +66,18 @@ class Stage:
         *,
         talk_ms: int = 200,
         port: int = SIP_PORT,
+        tcp: bool = False,
         options: Sequence[str] = (),
     ) -> SippResult:
         """One call from beginning to end, proved on the wire."""
-        caller = self.caller(scenario, host, number, talk_ms=talk_ms, port=port, options=options)
+        caller = self.caller(scenario, host, number, talk_ms=talk_ms, port=port, tcp=tcp, options=options)
         result = caller.wait()
         result.proved()
         return result
+
+    def host(self, number: int) -> str:
+        """Address `number` of this run."""
+        return self._host(number)
 
     def books(self) -> Books:
         """The database as it is now."""

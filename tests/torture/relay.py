@@ -11,6 +11,7 @@ import secrets
 import sys
 import time
 
+from sipguard.sip import stream
 from sipguard.sip.driver import Driver
 from sipguard.sip.events import Answered, Ended, Engine, Event, Failed, Invite, Request, Ringing, Target
 
@@ -40,7 +41,10 @@ class Relay:
 async def serve(host: str, port: int, gateway_port: int) -> None:
     """Until the process is ended."""
     relay = Relay(host, port, gateway_port)
-    Driver(relay.engine, asyncio.get_running_loop(), time.monotonic_ns, relay.on_event).start()
+    driver = Driver(relay.engine, asyncio.get_running_loop(), time.monotonic_ns, relay.on_event)
+    driver.start()
+    driver.streams.add(0, host)
+    await driver.streams.accept(0, stream.bind(host, port))
     print("ready", flush=True)
     await asyncio.Event().wait()
 

@@ -7,13 +7,14 @@ use crate::dialog::{self, Held, Phase};
 use crate::endpoint::{Endpoint, Outgoing};
 use crate::event::{Cause, Event};
 use crate::message::Message;
-use crate::proxy::forward::{self, Edits};
+use crate::parse::MAX_MESSAGE;
+use crate::proxy::forward::{self, Edits, RecordRoute};
 use crate::proxy::originate::{self, Own};
 use crate::proxy::response::redirects;
 use crate::proxy::screen::{self, Screen};
 use crate::timer::{Nanos, Timer};
 use crate::transaction::table::Origin;
-use crate::transport::{Flow, DATAGRAM_MAX};
+use crate::transport::{Flow, Transport, DATAGRAM_MAX};
 
 /// A routing gateway as the engine needs it.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Target {
     pub host: String,
     /// The listener that it leaves from.
     pub listener: u16,
+    /// What carries it there.
+    pub transport: Transport,
     /// No response at all within this time: the gateway has failed.
     pub answer_timeout: Nanos,
     /// Timer C.
@@ -82,10 +85,11 @@ impl Endpoint {
         let Some(server) = self.table.servers.get(server) else {
             return false;
         };
-        let via = server.via.clone();
+        let (via, inbound) = (server.via.clone(), server.reply);
         let loop_key = self
             .keys
             .loop_key(&invite.bytes, &invite.index, server.source.ip());
+        let flow = self.flow_to(target);
         let request_uri = request_uri_for(&invite, target, user);
         let to = match screen {
             Screen::Open => None,
@@ -103,24 +107,24 @@ impl Endpoint {
             &invite.index,
             &Edits {
                 request_uri: &request_uri,
-                sent_by: self.sent_by(target.listener),
+                hop: self.hop(flow),
                 branch,
                 loop_key: Some(loop_key),
                 via: via.as_deref(),
-                record_route: Some(token),
+                record_route: Some(RecordRoute {
+                    token,
+                    inbound: self.hop(inbound),
+                }),
                 routes: b"",
                 screen,
                 to: to.as_deref(),
             },
         );
-        if out.len() > DATAGRAM_MAX {
+        let flow = self.flow_for_length(flow, &mut out);
+        if out.len() > longest(flow.transport) {
             self.branch_failed(id, 513, Cause::Transport, Box::default(), Box::default());
             return true;
         }
-        let flow = Flow {
-            listener: target.listener,
-            peer: target.peer,
-        };
         let client = self.send_request(Outgoing {
             branch,
             flow,
@@ -130,6 +134,9 @@ impl Endpoint {
             ring_timeout: Some(target.ring_timeout),
         });
         self.arm(target.answer_timeout, Timer::NoAnswer, client.raw());
+        if let Some(sent) = self.table.clients.get_mut(client) {
+            sent.switched = flow.transport != target.transport;
+        }
         if let Some(call) = self.calls.get_mut(&id) {
             call.client = Some(client);
         }
@@ -281,7 +288,7 @@ impl Endpoint {
                         from: &from.identity,
                         to,
                         call_id: &call_id,
-                        sent_by: self.sent_by(to.flow.listener),
+                        hop: self.hop(to.flow),
                         branch,
                         reason: reason.as_bytes(),
                     },
@@ -320,11 +327,31 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The way to a target.
+    pub(crate) fn flow_to(&self, target: &Target) -> Flow {
+        Flow {
+            listener: self.listener_for(target.transport, target.listener),
+            transport: target.transport,
+            connection: 0,
+            peer: target.peer,
+        }
+    }
+}
+
 /// The request URI towards a target (16.6 step 2).
 pub(crate) fn request_uri_for(request: &Message, target: &Target, user: Option<&str>) -> Vec<u8> {
     match user {
         Some(user) => format!("sip:{user}@{}", target.host).into_bytes(),
         None => forward::as_request_uri(request.index.request_uri().of(&request.bytes)),
+    }
+}
+
+/// The longest message that a peer can be expected to read.
+pub(crate) fn longest(transport: Transport) -> usize {
+    match transport {
+        Transport::Udp => DATAGRAM_MAX,
+        Transport::Tcp => MAX_MESSAGE,
     }
 }
 

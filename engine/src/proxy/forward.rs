@@ -5,27 +5,37 @@ use crate::message::{Index, Name, Start};
 use crate::print;
 use crate::proxy::screen::Screen;
 use crate::transaction::key::{write_branch, write_hex};
+use crate::transport::{Hop, Transport};
 
 /// The edits of one forwarding.
 pub struct Edits<'a> {
     /// Step 2.
     pub request_uri: &'a [u8],
-    /// Step 8: what we call ourselves.
-    pub sent_by: &'a str,
+    /// Step 8: what we call ourselves where it goes.
+    pub hop: Hop<'a>,
     /// Step 8: random part of the branch.
     pub branch: u64,
     /// Step 8: what a later request is told a loop by (RFC 5393 4.2); None: it cannot come round again.
     pub loop_key: Option<u64>,
     /// The top Via as it was received, with received and rport (18.2.1, RFC 3581); None: as it stands.
     pub via: Option<&'a [u8]>,
-    /// Step 4: the key in our Record-Route; None: not dialog-forming.
-    pub record_route: Option<u64>,
+    /// Step 4; None: not dialog-forming.
+    pub record_route: Option<RecordRoute<'a>>,
     /// Steps 6 and 7: value of the Route header that replaces all that came in; empty: none.
     pub routes: &'a [u8],
     /// What the sender may not tell.
     pub screen: Screen,
     /// Value of the To header; None: as it came.
     pub to: Option<&'a [u8]>,
+}
+
+/// What we put into Record-Route.
+pub struct RecordRoute<'a> {
+    /// The key of the call.
+    pub token: u64,
+    /// What we call ourselves where the request came from. Where that is not what we call ourselves where it
+    /// goes, each side gets a value of its own: the inner one is for the caller (RFC 5658, section 4).
+    pub inbound: Hop<'a>,
 }
 
 /// Print the request as it leaves.
@@ -37,9 +47,12 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     out.push(b' ');
     out.extend_from_slice(edits.request_uri);
     out.extend_from_slice(b" SIP/2.0\r\n");
-    write_via(out, edits.sent_by, edits.branch, edits.loop_key);
-    if let Some(token) = edits.record_route {
-        write_record_route(out, edits.sent_by, token);
+    write_via(out, edits.hop, edits.branch, edits.loop_key);
+    if let Some(RecordRoute { token, inbound }) = edits.record_route {
+        write_record_route(out, edits.hop, token);
+        if inbound != edits.hop {
+            write_record_route(out, inbound, token);
+        }
     }
     if !edits.routes.is_empty() {
         print::header(out, b"Route", edits.routes);
@@ -91,8 +104,12 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     if index.max_forwards.is_none() {
         out.extend_from_slice(b"Max-Forwards: 70\r\n");
     }
+    let body = index.body.of(bytes);
+    if index.content_length.is_none() && (edits.hop.transport.is_reliable() || body.len() > LARGE) {
+        print::content_length(out, body.len()); // step 10
+    }
     out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(index.body.of(bytes));
+    out.extend_from_slice(body);
 }
 
 /// A request URI as it came, without the parameter that may not stand in one (19.1.1, table 1).
@@ -113,10 +130,15 @@ pub fn as_request_uri(text: &[u8]) -> Vec<u8> {
     uri
 }
 
+/// A body beyond this may make the request too large for UDP (18.1.1).
+const LARGE: usize = 256;
+
 /// `Via: SIP/2.0/UDP host:port;branch=...`
-pub fn write_via(out: &mut Vec<u8>, sent_by: &str, branch: u64, loop_key: Option<u64>) {
-    out.extend_from_slice(b"Via: SIP/2.0/UDP ");
-    out.extend_from_slice(sent_by.as_bytes());
+pub fn write_via(out: &mut Vec<u8>, hop: Hop, branch: u64, loop_key: Option<u64>) {
+    out.extend_from_slice(b"Via: SIP/2.0/");
+    out.extend_from_slice(hop.transport.name().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(hop.sent_by.as_bytes());
     out.extend_from_slice(b";branch=");
     write_branch(out, branch);
     if let Some(key) = loop_key {
@@ -128,9 +150,12 @@ pub fn write_via(out: &mut Vec<u8>, sent_by: &str, branch: u64, loop_key: Option
 /// Name of the parameter that carries the key of a call in our Record-Route URI.
 pub const TOKEN: &[u8] = b"sg";
 
-fn write_record_route(out: &mut Vec<u8>, sent_by: &str, token: u64) {
+fn write_record_route(out: &mut Vec<u8>, hop: Hop, token: u64) {
     out.extend_from_slice(b"Record-Route: <sip:");
-    out.extend_from_slice(sent_by.as_bytes());
+    out.extend_from_slice(hop.sent_by.as_bytes());
+    if hop.transport != Transport::Udp {
+        out.extend_from_slice(b";transport=tcp");
+    }
     out.extend_from_slice(b";lr;sg=");
     write_hex(out, token);
     out.extend_from_slice(b">\r\n");

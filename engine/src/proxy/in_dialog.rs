@@ -7,13 +7,13 @@ use crate::endpoint::{Endpoint, Incoming, Outgoing};
 use crate::event::{Event, Side};
 use crate::header;
 use crate::message::{Method, Name};
-use crate::proxy::forward::{self, Edits};
+use crate::proxy::forward::{self, Edits, RecordRoute};
 use crate::proxy::originate;
 use crate::proxy::screen::Screen;
 use crate::timer::{Timer, TRANSACTION};
 use crate::transaction::key::read_hex;
 use crate::transaction::table::Origin;
-use crate::transport::Flow;
+use crate::transport::{Flow, Hop};
 use crate::uri;
 
 impl Endpoint {
@@ -171,12 +171,19 @@ impl Endpoint {
             Method::Invite | Method::Update | Method::Refer | Method::Subscribe | Method::Notify
         )
         .then_some(call.token);
+        let inbound = Hop::of(&self.listeners, message.flow);
+        // A caller that has connected anew is reached by that; its Contact may lie behind a NAT.
+        let arrived = message.flow;
+        if side == Side::Caller
+            && arrived.transport.is_reliable()
+            && arrived.transport == from.flow.transport
+            && arrived.peer.ip() == from.flow.peer.ip()
+        {
+            from.flow.connection = arrived.connection;
+        }
         let flow = to.flow;
         let (request_uri, routes) = originate::route_plan(to);
-        let sent_by = self
-            .listeners
-            .get(flow.listener as usize)
-            .map_or("", |listener| &listener.sent_by);
+        let hop = Hop::of(&self.listeners, flow);
         let mut out = Vec::with_capacity(message.bytes.len() + 256);
         forward::print(
             &mut out,
@@ -184,11 +191,11 @@ impl Endpoint {
             message.index,
             &Edits {
                 request_uri: &request_uri,
-                sent_by,
+                hop,
                 branch,
                 loop_key: None,
                 via,
-                record_route,
+                record_route: record_route.map(|token| RecordRoute { token, inbound }),
                 routes: &routes,
                 screen,
                 to: None,

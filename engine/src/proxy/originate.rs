@@ -5,6 +5,7 @@ use crate::dialog::{route_uri, Party};
 use crate::header;
 use crate::print;
 use crate::proxy::forward::write_via;
+use crate::transport::Hop;
 use crate::uri;
 
 /// Request URI and Route value for requests towards a party (12.2.1.1).
@@ -44,8 +45,8 @@ pub struct Own<'a> {
     pub to: &'a Party,
     /// Call-ID.
     pub call_id: &'a [u8],
-    /// What we call ourselves.
-    pub sent_by: &'a str,
+    /// What we call ourselves where it goes.
+    pub hop: Hop<'a>,
     /// Random part of the branch.
     pub branch: u64,
     /// Value of a Reason header (RFC 3326); empty: none.
@@ -59,7 +60,7 @@ pub fn print(out: &mut Vec<u8>, own: &Own) {
     out.push(b' ');
     out.extend_from_slice(&request_uri);
     out.extend_from_slice(b" SIP/2.0\r\n");
-    write_via(out, own.sent_by, own.branch, None);
+    write_via(out, own.hop, own.branch, None);
     if !routes.is_empty() {
         print::header(out, b"Route", &routes);
     }

@@ -7,12 +7,11 @@ use crate::arena::Id;
 use crate::endpoint::{Endpoint, Incoming, Outgoing};
 use crate::event::Event;
 use crate::message::{Message, Method};
-use crate::proxy::command::{request_uri_for, Target};
+use crate::proxy::command::{longest, request_uri_for, Target};
 use crate::proxy::forward::{self, Edits};
 use crate::proxy::screen::Screen;
 use crate::transaction::non_invite_server;
 use crate::transaction::table::{Origin, Server, ServerMachine};
-use crate::transport::{Flow, DATAGRAM_MAX};
 use crate::uri;
 
 /// What we can do with requests (20.5).
@@ -61,6 +60,7 @@ impl Endpoint {
         let loop_key = self
             .keys
             .loop_key(&request.bytes, &request.index, source.ip());
+        let flow = self.flow_to(target);
         let mut out = Vec::with_capacity(request.bytes.len() + 256);
         forward::print(
             &mut out,
@@ -68,7 +68,7 @@ impl Endpoint {
             &request.index,
             &Edits {
                 request_uri: &request_uri_for(&request, target, user),
-                sent_by: self.sent_by(target.listener),
+                hop: self.hop(flow),
                 branch,
                 loop_key: Some(loop_key),
                 via: via.as_deref(),
@@ -78,16 +78,13 @@ impl Endpoint {
                 to: None,
             },
         );
-        if out.len() > DATAGRAM_MAX {
+        if out.len() > longest(flow.transport) {
             self.answer(server_id, 513, "Message Too Large", b"");
             return true;
         }
         let client = self.send_request(Outgoing {
             branch,
-            flow: Flow {
-                listener: target.listener,
-                peer: target.peer,
-            },
+            flow,
             bytes: out.into_boxed_slice(),
             origin: Origin::Relay(server_id),
             call: 0,

@@ -3,6 +3,7 @@
 use crate::message::{Index, Name};
 use crate::print;
 use crate::transaction::key::write_hex;
+use crate::transport::Transport;
 
 /// A response of our own.
 pub struct Reply<'a> {
@@ -74,10 +75,11 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, reply: &Reply) {
     out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
 }
 
-/// Print a response that came in, without its top Via (16.7 step 3); nothing else changes.
+/// Print a response that came in, without its top Via (16.7 step 3); nothing else changes, but that a stream
+/// needs a Content-Length.
 ///
 /// Returns false where no further Via is left: such a response was meant for us and goes no further.
-pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index) -> bool {
+pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index, transport: Transport) -> bool {
     let mut vias = index.all(Name::Via);
     let Some(top) = vias.next() else { return false };
     out.extend_from_slice(bytes.get(..top.line.start as usize).unwrap_or_default());
@@ -91,7 +93,11 @@ pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index) -> bool {
             .get(top.line.end as usize..index.blank.start as usize)
             .unwrap_or_default(),
     );
+    let body = index.body.of(bytes);
+    if transport.is_reliable() && index.content_length.is_none() {
+        print::content_length(out, body.len());
+    }
     out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(index.body.of(bytes));
+    out.extend_from_slice(body);
     true
 }

@@ -14,7 +14,7 @@ use crate::timer::{Timer, TRANSACTION};
 use crate::transaction::key::{read_branch, read_hex};
 use crate::transaction::table::{Cancel, Client, ClientMachine, Origin, Server};
 use crate::transaction::{invite_client, non_invite_client};
-use crate::transport::Flow;
+use crate::transport::{Flow, Transport};
 use crate::uri;
 
 impl Endpoint {
@@ -148,12 +148,21 @@ impl Endpoint {
 
     /// Pass a response on through a server transaction (steps 3, 9 and 10).
     fn pass_back(&mut self, server: Id<Server>, message: Incoming, status: u16) {
+        let Some(transport) = self.reply_transport(server) else {
+            return self.counters.dropped += 1;
+        };
         let mut out = Vec::with_capacity(message.bytes.len());
-        if reply::pass(&mut out, message.bytes, message.index) {
+        if reply::pass(&mut out, message.bytes, message.index, transport) {
             self.respond(server, status, out.into_boxed_slice());
         } else {
             self.counters.dropped += 1;
         }
+    }
+
+    /// What carries the answers of a server transaction; None where it is gone.
+    fn reply_transport(&self, server: Id<Server>) -> Option<Transport> {
+        let server = self.table.servers.get(server)?;
+        Some(server.reply.transport)
     }
 
     /// A provisional response of a call that is being set up: an early dialog, and ringing.
@@ -179,15 +188,17 @@ impl Endpoint {
 
     /// A refusal of a gateway: kept as a candidate for the best response; policy says what next.
     fn refused(&mut self, id: u64, client: Id<Client>, message: Incoming, status: u16) {
-        let Some(call) = self.calls.get_mut(&id) else {
+        let Some(call) = self.calls.get(&id) else {
             return;
         };
         if call.client != Some(client) {
             return;
         }
+        let transport = call.server.and_then(|server| self.reply_transport(server));
         let mut bytes = Vec::with_capacity(message.bytes.len());
+        let transport = transport.unwrap_or_default();
         if call.is_judged() && redirects(status)
-            || !reply::pass(&mut bytes, message.bytes, message.index)
+            || !reply::pass(&mut bytes, message.bytes, message.index, transport)
         {
             bytes.clear();
         }
@@ -240,6 +251,10 @@ impl Endpoint {
 
     /// A 2xx: held until it is recorded; further ones follow the first.
     fn accepted(&mut self, id: u64, message: Incoming, status: u16) {
+        let transport = self
+            .calls
+            .get(&id)
+            .and_then(|call| self.reply_transport(call.server?));
         let Some(call) = self.calls.get_mut(&id) else {
             self.counters.dropped += 1;
             return;
@@ -247,7 +262,8 @@ impl Endpoint {
         let tag = message.index.to.tag.of(message.bytes);
         let known = call.leg(tag).is_some_and(|leg| leg.confirmed);
         let mut bytes = Vec::with_capacity(message.bytes.len());
-        if !reply::pass(&mut bytes, message.bytes, message.index) || tag.is_empty() {
+        let transport = transport.unwrap_or_default();
+        if !reply::pass(&mut bytes, message.bytes, message.index, transport) || tag.is_empty() {
             self.counters.dropped += 1;
             return;
         }
@@ -316,7 +332,7 @@ impl Endpoint {
                     from: &from,
                     to: &party,
                     call_id: &call_id,
-                    sent_by: self.sent_by(flow.listener),
+                    hop: self.hop(flow),
                     branch,
                     reason: b"",
                 },
@@ -373,7 +389,7 @@ impl Endpoint {
         });
         let mut out = Vec::new();
         match found.flatten() {
-            Some(flow) if reply::pass(&mut out, message.bytes, message.index) => {
+            Some(flow) if reply::pass(&mut out, message.bytes, message.index, flow.transport) => {
                 self.outbox.push(flow, &out)
             }
             _ => self.counters.dropped += 1,

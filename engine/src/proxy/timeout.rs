@@ -31,6 +31,7 @@ impl Endpoint {
                 self.table.remove_server(server);
             }
             Timer::Linger => self.linger_over(due.owner),
+            Timer::Stream => self.timer_stream(due.owner as u32),
         }
     }
 
@@ -188,7 +189,7 @@ impl Endpoint {
     }
 
     /// A branch ended without a final response.
-    fn branch_over(&mut self, id: Id<Client>, cause: Cause) {
+    pub(crate) fn branch_over(&mut self, id: Id<Client>, cause: Cause) {
         let Some(client) = self.table.clients.get(id) else {
             return;
         };

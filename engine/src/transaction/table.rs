@@ -105,6 +105,8 @@ pub struct Client {
     pub deadline_c: u64,
     /// Length of timer C.
     pub ring_timeout: u64,
+    /// It went over TCP for its length alone, and may go over UDP where TCP is refused (18.1.1).
+    pub switched: bool,
 }
 
 /// The tables.

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use sipguard_engine::endpoint::Endpoint;
 use sipguard_engine::event::Event;
 use sipguard_engine::proxy::command::Target;
-use sipguard_engine::transport::{Flow, Listener};
+use sipguard_engine::transport::{Flow, Listener, Transport};
 
 pub const CALLER: &str = "192.0.2.10:5060";
 pub const GATEWAY: &str = "198.51.100.1:5060";
@@ -30,6 +30,7 @@ pub fn target(peer: &str) -> Target {
         peer: peer.parse().unwrap(),
         host: peer.to_owned(),
         listener: 0,
+        transport: Transport::Udp,
         answer_timeout: 4000 * MS,
         ring_timeout: 181_000 * MS,
         dials_by_to: false,
@@ -45,10 +46,7 @@ impl Wire {
     }
 
     pub fn send(&mut self, from: &str, message: &str) {
-        let flow = Flow {
-            listener: 0,
-            peer: from.parse().unwrap(),
-        };
+        let flow = Flow::udp(0, from.parse().unwrap());
         self.sg
             .receive(self.now, flow, message.replace('\n', "\r\n").as_bytes());
     }

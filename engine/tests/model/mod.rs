@@ -12,7 +12,7 @@
 use sipguard_engine::endpoint::Endpoint;
 use sipguard_engine::event::Event;
 use sipguard_engine::proxy::command::Target;
-use sipguard_engine::transport::{Flow, Listener};
+use sipguard_engine::transport::{Flow, Listener, Transport};
 
 const MS: u64 = 1_000_000;
 const PEERS: [&str; 3] = ["192.0.2.10:5060", "198.51.100.1:5060", "198.51.100.2:5060"];
@@ -90,10 +90,7 @@ struct World {
 
 impl World {
     fn receive(&mut self, peer: usize, bytes: Vec<u8>) {
-        let flow = Flow {
-            listener: 0,
-            peer: PEERS[peer % PEERS.len()].parse().unwrap(),
-        };
+        let flow = Flow::udp(0, PEERS[peer % PEERS.len()].parse().unwrap());
         self.sg.receive(self.now, flow, &bytes);
         self.received.push((flow, bytes));
     }
@@ -163,6 +160,7 @@ fn target(peer: usize) -> Target {
         peer: PEERS[peer].parse().unwrap(),
         host: PEERS[peer].to_owned(),
         listener: 0,
+        transport: Transport::Udp,
         answer_timeout: 4000 * MS,
         ring_timeout: 181_000 * MS,
         dials_by_to: false,

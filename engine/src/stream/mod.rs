@@ -1,0 +1,236 @@
+//! Connections, sans-IO (RFC 3261 18): a driver owns the sockets, tells what came over them, and does what
+//! [`Endpoint::stream_orders`] says. Framing, limits, reuse and what becomes of a message whose connection
+//! fails are all here.
+
+pub mod framing;
+pub mod large;
+pub mod table;
+
+use std::net::SocketAddr;
+
+use crate::endpoint::{Endpoint, Incoming};
+use crate::event::Cause;
+use crate::stream::framing::Next;
+use crate::stream::table::{Limits, Order, Pending, State};
+use crate::timer::{Nanos, Timer};
+use crate::transaction::table::{ClientMachine, Origin};
+use crate::transaction::{invite_client, non_invite_client};
+use crate::transport::{canonical, Flow, Transport};
+
+impl Endpoint {
+    /// What peers may have.
+    pub fn set_stream_limits(&mut self, limits: Limits) {
+        self.streams.limits = limits;
+    }
+
+    /// A peer has connected to a listener. Returns our id of the connection; 0: close it at once.
+    pub fn stream_accepted(&mut self, now: Nanos, listener: u16, peer: SocketAddr) -> u32 {
+        self.set_now(now);
+        let id = self.streams.accept(self.now, listener, canonical(peer));
+        if let Some(id) = id {
+            self.watch_stream(id);
+        }
+        id.unwrap_or(0)
+    }
+
+    /// A connection that was ordered is there.
+    pub fn stream_connected(&mut self, now: Nanos, id: u32) {
+        self.set_now(now);
+        if let Some(stream) = self.streams.get(id) {
+            if stream.state == State::Connecting {
+                stream.state = State::Open;
+                stream.used = now;
+                self.streams.ready(id);
+                self.watch_stream(id);
+            }
+        }
+    }
+
+    /// A connection is gone, or could not be opened.
+    pub fn stream_closed(&mut self, now: Nanos, id: u32) {
+        self.set_now(now);
+        if let Some(stream) = self.streams.remove(id) {
+            self.lost(&stream.pending);
+        }
+    }
+
+    /// Bytes came in.
+    pub fn stream_received(&mut self, now: Nanos, id: u32, bytes: &[u8]) {
+        self.set_now(now);
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        if stream.state != State::Open {
+            return;
+        }
+        let flow = Flow {
+            listener: stream.listener,
+            transport: Transport::Tcp,
+            connection: id,
+            peer: stream.peer,
+        };
+        let mut framing = std::mem::take(&mut stream.framing);
+        framing.push(bytes);
+        let mut index = std::mem::take(&mut self.index);
+        let (mut whole, mut broken) = (false, false);
+        while !broken {
+            let (kind, range) = match framing.next(&mut index) {
+                Next::More => break,
+                Next::Ping => {
+                    self.outbox.push(flow, b"\r\n");
+                    continue;
+                }
+                Next::Message(kind, range) => (kind, range),
+                Next::Broken(kind, range) => {
+                    broken = true;
+                    (kind, range)
+                }
+            };
+            whole = true;
+            self.counters.received += 1;
+            let message = Incoming {
+                bytes: framing.bytes(range),
+                index: &index,
+                flow,
+            };
+            self.dispatch(kind, message);
+        }
+        self.index = index;
+        framing.rest();
+        if broken {
+            return self.streams.close(id);
+        }
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        stream.used = now;
+        let partial = framing.is_partial();
+        stream.framing = framing;
+        if whole {
+            stream.message_since = None;
+        }
+        if partial && stream.message_since.is_none() {
+            stream.message_since = Some(now);
+            self.watch_stream(id);
+        }
+    }
+
+    /// What is to be done with the connections, in order. To be asked before
+    /// datagrams are flushed: a request may become one.
+    pub fn stream_orders(&mut self) -> Vec<Order> {
+        if self.outbox.streamed.is_empty() && self.streams.is_quiet() {
+            return Vec::new();
+        }
+        let mut orders = Vec::new();
+        // Twice at most: what fails the first time goes over a connection of its own or not at all.
+        while !self.outbox.streamed.is_empty() || !self.streams.is_quiet() {
+            for message in std::mem::take(&mut self.outbox.streamed) {
+                match self.streams.send(self.now, &message) {
+                    Some(id) => {
+                        self.counters.sent += 1;
+                        self.watch_stream(id);
+                        self.prune_pending(id);
+                    }
+                    None => self.lost(&[Pending {
+                        branch: message.branch,
+                        fresh: true,
+                    }]),
+                }
+            }
+            let (more, gone) = self.streams.drain();
+            orders.extend(more);
+            for stream in gone {
+                self.lost(&stream.pending);
+            }
+        }
+        orders
+    }
+
+    /// How many connections there are.
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    pub(crate) fn timer_stream(&mut self, id: u32) {
+        let (now, limits) = (self.now, self.streams.limits);
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        if stream.wake > now {
+            return; // another timer counts
+        }
+        if stream.deadline(&limits) > now {
+            stream.wake = Nanos::MAX;
+            return self.watch_stream(id);
+        }
+        self.streams.close(id);
+    }
+
+    /// Have a timer armed for the next moment at which this connection may have to be closed.
+    fn watch_stream(&mut self, id: u32) {
+        let limits = self.streams.limits;
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        let deadline = stream.deadline(&limits);
+        if deadline < stream.wake {
+            stream.wake = deadline;
+            self.wheel.arm(deadline, Timer::Stream, u64::from(id));
+        }
+    }
+
+    /// Requests that have their answer are of no interest any more.
+    fn prune_pending(&mut self, id: u32) {
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        if stream.pending.len() >= stream.prune_at {
+            let table = &self.table;
+            stream
+                .pending
+                .retain(|pending| table.client(pending.branch).is_some());
+            stream.prune_at = (2 * stream.pending.len()).max(64);
+        }
+    }
+
+    /// These requests were on a connection that is gone: those that nothing was heard about have failed
+    /// (18.4, 16.9). One that had been given to a connection of earlier use is tried once more on a new one:
+    /// the peer may have closed it at that moment.
+    fn lost(&mut self, pending: &[Pending]) {
+        for &Pending { branch, fresh } in pending {
+            let Some(id) = self.table.client(branch) else {
+                continue;
+            };
+            let Some(client) = self.table.clients.get_mut(id) else {
+                continue;
+            };
+            let unheard = match client.machine {
+                ClientMachine::Invite(state) => {
+                    matches!(state, invite_client::State::Calling { .. })
+                }
+                ClientMachine::NonInvite(state) => {
+                    matches!(state, non_invite_client::State::Trying { .. })
+                }
+            };
+            if !unheard || matches!(client.origin, Origin::Abandoned) {
+                continue;
+            }
+            if !fresh {
+                client.flow.connection = 0;
+                self.outbox
+                    .push_request(client.flow, branch, &client.request);
+            } else if client.switched {
+                self.fall_back(id);
+            } else if matches!(client.machine, ClientMachine::Invite(_)) {
+                self.branch_over(id, Cause::Transport);
+            } else {
+                let origin = client.origin;
+                self.table.remove_client(id);
+                if let Origin::Relay(server) = origin {
+                    // As if 503 had come (16.9), which nobody should hear from us (16.7 step 6).
+                    self.answer(server, 500, "Server Internal Error", b"");
+                }
+            }
+        }
+    }
+}
