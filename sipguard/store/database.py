@@ -73,7 +73,8 @@ def open(path: Path) -> Database:
     found, head = _existing_schema(path), _head()
     if found != head:
         raise StoreError(
-            f"{path}: its schema is {found}, this program needs {head}: bring it up to date with `sipguard init`"
+            f"{path}: its schema is {found}, this program needs {head}: "
+            "bring it up to date with `sipguard init`"
         )
     return Database(path)
 
