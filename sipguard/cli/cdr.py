@@ -121,7 +121,8 @@ def _show_record(record: Cdr) -> None:
             tries.add_row(plain(tried.gateway_id), plain(tried.number), str(tried.status), tried.cause)
         show(tries)
     if record.levels:
-        levels = Table("Level", "Rate per minute", "Billed", "Charge", "Balance after", box=box.SIMPLE_HEAD)
+        titles = ("Level", "Rate per minute", "Billed", "Charge", "Its tax", "Balance after")
+        levels = Table(*titles, box=box.SIMPLE_HEAD)
         for column in levels.columns[1:]:
             column.justify = "right"
         for level in record.levels:
@@ -130,6 +131,7 @@ def _show_record(record: Cdr) -> None:
                 format_micros(level.rate_micros),
                 f"{level.billed_seconds} s",
                 format_micros(level.charge_micros),
+                format_micros(level.tax_micros),
                 format_micros(level.balance_micros),
             )
         show(levels)

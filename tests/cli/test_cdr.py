@@ -78,8 +78,8 @@ def test_show_has_every_gateway_and_every_level(installed: Installation) -> None
     lines = [" ".join(line.split()) for line in installed.says("cdr", "show", str(ANSWERED)).splitlines()]
     assert "Vendor-A 8801711000001 503 response" in lines
     assert "Vendor-B 8801711000001 200 response" in lines
-    assert "Customer-001 1.30 120 s 2.70 497.30" in lines
-    assert "BD-Wholesale-Agent 0.80 61 s 0.813333 49999.186667" in lines
+    assert "Customer-001 1.30 120 s 2.70 0.00 497.30" in lines
+    assert "BD-Wholesale-Agent 0.80 61 s 0.813333 0.00 49999.186667" in lines
     assert "The vendor charges 0.660833." in lines
     assert any(line.startswith("answered ") and line.endswith("2.000 s after the INVITE") for line in lines)
 
