@@ -475,17 +475,9 @@ fn x08_a_retransmitted_invite_gets_the_last_provisional_response() {
 
 #[test]
 fn x12_without_a_cookie_the_rules_of_rfc_2543_tell_transactions_apart() {
-    let old = |message: &str, branch: &str| {
-        let from = message.find(";branch=").unwrap();
-        let to = from + message[from..].find([';', '\n'].as_slice()).unwrap().max(1);
-        let to = message[to + 1..]
-            .find([';', '\n'].as_slice())
-            .map_or(to, |at| to + 1 + at);
-        format!("{}{branch}{}", &message[..from], &message[to..])
-    };
     for branch in ["", ";branch=1", ";branch=z9hG4bK"] {
         let mut wire = Wire::new();
-        let invite = old(INVITE, branch).replace(";rport", "");
+        let invite = INVITE.replacen(";branch=z9hG4bKinv;rport", branch, 1);
         wire.send(CALLER, &invite);
         let [Event::Invite { call, .. }] = wire.events()[..] else {
             panic!("{invite}")
@@ -509,13 +501,11 @@ fn x12_without_a_cookie_the_rules_of_rfc_2543_tell_transactions_apart() {
             ("CSeq: 1", "CSeq: 2"),
             ("one@", "two@"),
             ("tag=caller", "tag=other"),
-            ("192.0.2.10:5060\n", "192.0.2.10:5061\n"),
+            ("UDP 192.0.2.10:5060", "UDP 192.0.2.10:5061"),
         ] {
             let other = invite.replacen(from, to, 1);
-            if other != invite {
-                wire.send(CALLER, &other);
-                assert_eq!(wire.events().len(), 1, "{to}");
-            }
+            wire.send(CALLER, &other);
+            assert_eq!(wire.events().len(), 1, "{to}");
         }
     }
 }
