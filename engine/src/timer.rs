@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn fires_never_early_and_at_most_a_slot_late() {
+    fn x17_fires_never_early_and_at_most_a_slot_late() {
         for at in [
             1,
             499 * MS,
@@ -245,7 +245,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_timer_fires_once_and_in_time(
+        fn x17_every_timer_fires_once_and_in_time(
             ats in proptest::collection::vec(0u64..300_000, 1..60),
             steps in proptest::collection::vec(1u64..90_000, 1..40),
         ) {
