@@ -1,8 +1,9 @@
 """How far timers A and G are off under load, on real sockets and a real clock (checklist X-17).
 
-``python -m tests.torture.timers [CALLS_PER_SECOND] [SECONDS]`` sends INVITEs through the relay to a gateway that
-says nothing. What is measured is the gap between two copies of one message, as the kernel stamped them on arrival,
-against the gap that RFC 3261 section 17 gives. It prints and asserts nothing, for it measures the machine as well.
+``python -m tests.torture.timers [CALLS_PER_SECOND] [SECONDS]`` sends INVITEs through the relay to a gateway
+that says nothing. What is measured is the gap between two copies of one message, as the kernel stamped them on
+arrival, against the gap that RFC 3261 section 17 gives. It prints and asserts nothing: it measures the machine
+as well.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def report(timer: str, errors: list[float]) -> str:
     rank = {share: sizes[min(len(sizes) - 1, int(share * len(sizes)))] for share in (0.5, 0.99, 0.999)}
     return (
         f"timer {timer}: {len(sizes)} gaps, {within:.2%} within 50 ms; "
-        f"off by {rank[0.5]:.1f} ms at the median, {rank[0.99]:.1f} at 99 %, {rank[0.999]:.1f} at 99.9 %, {sizes[-1]:.1f} at most"
+        f"off by {rank[0.5]:.1f} ms at the median, {rank[0.99]:.1f} at 99 %, "
+        f"{rank[0.999]:.1f} at 99.9 %, {sizes[-1]:.1f} at most"
     )
 
 
