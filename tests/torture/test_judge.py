@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,27 +57,39 @@ def _namespaces() -> None:
         pytest.skip("this user may not make network namespaces")
 
 
-def verdicts(output: str) -> tuple[str, list[str]]:
-    """The judge's sum, and the lines of what failed."""
-    found = re.search(r"^(\d+ of \d+) \((?:udp|tcp)\)$", output, re.M)
-    failures = [line for line in output.splitlines() if line.startswith("FAIL")]
-    return (found[1] if found else output[-2000:]), failures
+def verdicts(messages: Path, scratch: Path, transport: str, *options: str) -> tuple[int, list[str]]:
+    """How many messages were judged, and the judge's lines about those that failed.
+
+    The judge sends no ACK, so the engine repeats its refusals, and on a slow machine one of them can reach it
+    where it waits for the answer to the next message. So what fails is judged once more by itself, with a
+    relay that has seen nothing else.
+    """
+    failed = []
+    lines = re.findall(r"(?m)^(ok  |FAIL) (\S+)", judge(messages, transport, *options))
+    for result, name in lines:
+        if result == "FAIL":
+            alone = scratch / name
+            alone.mkdir()
+            shutil.copy(messages / name, alone)
+            output = judge(alone, transport, *options)
+            failed += [line for line in output.splitlines() if line.startswith("FAIL")]
+    return len(lines), failed
 
 
-def test_rfc4475_over_udp() -> None:
-    assert verdicts(judge(MESSAGES / "rfc4475", "udp")) == ("49 of 49", [])
+def test_rfc4475_over_udp(tmp_path: Path) -> None:
+    assert verdicts(MESSAGES / "rfc4475", tmp_path, "udp") == (49, [])
 
 
-def test_rfc4475_over_tcp() -> None:
-    count, failures = verdicts(judge(MESSAGES / "rfc4475", "tcp"))
+def test_rfc4475_over_tcp(tmp_path: Path) -> None:
+    count, failures = verdicts(MESSAGES / "rfc4475", tmp_path, "tcp")
     # inv2543 has a body and no Content-Length, which RFC 4475 3.4.1 means for a datagram. The judge wants it
     # forwarded all the same; over a stream its end is anybody's guess (RFC 3261 18.3, M-10): 400 and closed.
     assert [line.split()[1] for line in failures] == ["inv2543.dat"]
     assert "own=[400] fwd=0 closed=True" in failures[0]
-    assert count == "48 of 49"
+    assert count == 49
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_rfc5118(transport: str) -> None:
+def test_rfc5118(transport: str, tmp_path: Path) -> None:
     # The RFC gives several messages one branch and Call-ID; uniq tells them apart as a sender would.
-    assert verdicts(judge(MESSAGES / "rfc5118", transport, "uniq")) == ("12 of 12", [])
+    assert verdicts(MESSAGES / "rfc5118", tmp_path, transport, "uniq") == (12, [])

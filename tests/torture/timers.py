@@ -1,9 +1,9 @@
 """How far timers A and G are off under load, on real sockets and a real clock (checklist X-17).
 
 ``python -m tests.torture.timers [CALLS_PER_SECOND] [SECONDS]`` sends INVITEs through the relay to a gateway
-that says nothing. What is measured is the gap between two copies of one message, as the kernel stamped them on
-arrival, against the gap that RFC 3261 section 17 gives. It prints and asserts nothing: it measures the machine
-as well.
+that says nothing. What is measured is the gap between two copies of one message, as the kernel stamped them
+on arrival, against the gap that RFC 3261 section 17 gives. It prints and asserts nothing: the machine is
+measured as well.
 """
 
 from __future__ import annotations
