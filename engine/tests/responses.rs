@@ -79,6 +79,25 @@ fn s04_a_response_with_no_further_via_goes_nowhere() {
 }
 
 #[test]
+fn s04_nor_does_it_move_the_transaction() {
+    let mut wire = Wire::new();
+    let (_, invite) = wire.invite();
+    let accepted = answer(&invite, "200 OK", "gw1");
+    let own = accepted
+        .lines()
+        .filter(|line| !line.contains("192.0.2.10:5060;branch"))
+        .map(|line| format!("{line}\n"))
+        .collect::<String>();
+    wire.send(GATEWAY, &(own + "\n"));
+    assert!(wire.events().is_empty());
+    wire.send(GATEWAY, &answer(&invite, "486 Busy Here", "gw1"));
+    assert!(
+        matches!(wire.events()[..], [Event::Failed { status: 486, .. }]),
+        "the call does not wait for an answer that nobody can get"
+    );
+}
+
+#[test]
 fn s05_a_redirection_is_neither_followed_nor_shown() {
     for status in [
         "300 Multiple Choices",

@@ -75,6 +75,11 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, reply: &Reply) {
     out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
 }
 
+/// Whether a response has a Via behind the top one: without, it was meant for us and goes no further (16.7 step 3).
+pub fn passes(index: &Index) -> bool {
+    !index.via.last_in_field || index.all(Name::Via).nth(1).is_some()
+}
+
 /// Print a response that came in, without its top Via (16.7 step 3); nothing else changes, but that a stream
 /// needs a Content-Length.
 ///

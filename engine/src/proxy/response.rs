@@ -43,6 +43,12 @@ impl Endpoint {
             self.counters.dropped += 1;
             return;
         }
+        // What cannot be passed on must not move the transaction either: the call would wait for nothing.
+        let passes_on = matches!(client.origin, Origin::Call | Origin::Relay(_));
+        if passes_on && !reply::passes(message.index) {
+            self.counters.dropped += 1;
+            return;
+        }
         match &mut client.machine {
             ClientMachine::Invite(state) if method == Method::Invite => {
                 let received = state.receive(status);
