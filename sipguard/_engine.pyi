@@ -184,6 +184,9 @@ class Stats:
     @property
     def malformed(self) -> int: ...
     @property
+    def refused(self) -> int:
+        """Requests that the engine answered with an error by itself: they have no CDR."""
+    @property
     def dropped(self) -> int: ...
     @property
     def transactions(self) -> int: ...

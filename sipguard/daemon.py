@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
 import logging
 import secrets
@@ -10,6 +11,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -62,9 +66,11 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        store = database.open(self._config.database.path)
+        path = self._config.database.path
+        store = database.open(path)
         try:
-            await self._run(loop, store)
+            with _alone(path):
+                await self._run(loop, store)
         finally:
             await store.close()
         return 0
@@ -176,6 +182,21 @@ class _Daemon:
         # Once, at a stop; an event instead would be a check at the end of every call.
         while len(exchange.current) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the database against other daemons: balances and counts in memory are true for one only.
+
+    The lock is the kernel's, on a file beside the database, and goes with the process however it ends.
+    """
+    lock = path.with_name(f"{path.name}.lock")
+    with lock.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _CannotStartError(f"{path}: another sipguard runs on this database") from None
+        yield
 
 
 def _listen(engine: Engine, listener: Listener) -> socket.socket | None:

@@ -33,6 +33,8 @@ pub struct Counters {
     pub sent: u64,
     /// Messages that could not be read, answered or not.
     pub malformed: u64,
+    /// Requests that were answered here without a word to policy (16.3, no dialog, no such method).
+    pub refused: u64,
     /// Messages that belonged to nothing: stray responses, ACKs, keep-alives.
     pub dropped: u64,
 }
@@ -352,6 +354,7 @@ impl Endpoint {
         phrase: &str,
         extra: &[u8],
     ) {
+        self.counters.refused += u64::from(status >= 400);
         let (flow, via) = reply_path(message);
         let key = self
             .keys

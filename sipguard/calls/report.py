@@ -49,6 +49,7 @@ def status(exchange: Exchange, epoch: int) -> dict[str, object]:
             "received": engine.received,
             "sent": engine.sent,
             "malformed": engine.malformed,
+            "refused": engine.refused,
             "dropped": engine.dropped,
             "transactions": engine.transactions,
             "calls": engine.calls,

@@ -8,6 +8,7 @@ out. While the storage fails nothing is given up: the records stay in order and 
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -89,6 +90,7 @@ class Writer:
 
         # Of the thread: its connection, and what writes on it.
         self._connected: tuple[sqlite3.Connection, BatchWriter] | None = None
+        self._inode: int | None = None
         self._batches: SimpleQueue[_Batch | None] = SimpleQueue()
         self._abandon = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sipguard-writer", daemon=True)
@@ -238,12 +240,22 @@ class Writer:
             delay_ms = min(2 * delay_ms, longest_ms)
 
     def _batch_writer(self) -> BatchWriter:
+        if self._connected is not None and self._inode != self._inode_now():
+            # Deleted or replaced under us: what we wrote would be gone with the last descriptor.
+            raise sqlite3.OperationalError("the database file was removed or replaced")
         if self._connected is None:
             uri = f"{self._path.resolve().as_uri()}?mode=rw"  # never makes a new, empty file
             connection = sqlite3.connect(uri, uri=True, isolation_level=None)
             self._connected = connection, BatchWriter(connection, self._origin)
             configure(connection, self._busy_timeout_ms)
+            self._inode = self._inode_now()
         return self._connected[1]
+
+    def _inode_now(self) -> int | None:
+        try:
+            return os.stat(self._path).st_ino
+        except FileNotFoundError:
+            return None
 
     def _disconnect(self) -> None:
         if self._connected is not None:

@@ -14,9 +14,8 @@ use crate::transaction::non_invite_server;
 use crate::transaction::table::{Origin, Server, ServerMachine};
 use crate::uri;
 
-/// What we can do with requests (20.5).
-const ALLOW: &[u8] =
-    b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE\r\n";
+/// What we can do with requests outside a dialog (20.5), and with those that only a dialog can have.
+const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO\r\n";
 
 impl Endpoint {
     pub(crate) fn receive_out_of_dialog(&mut self, message: Incoming, key: u128) {
@@ -25,6 +24,13 @@ impl Endpoint {
             return self.answer_stateless(message, 200, "OK", ALLOW);
         }
         if !self.asks_requests {
+            // 12.2.2, 15.1.2: these belong to a dialog, and this one names none.
+            if matches!(
+                message.index.method,
+                Method::Bye | Method::Prack | Method::Update | Method::Info
+            ) {
+                return self.answer_stateless(message, 481, "Call/Transaction Does Not Exist", b"");
+            }
             return self.answer_stateless(message, 405, "Method Not Allowed", ALLOW);
         }
         let id = self.next_call;
