@@ -17,7 +17,11 @@ from sipguard.model.rate import Rate
 
 
 class Reason(StrEnum):
-    """Every way to say no, in the order in which the checks are made. Names are stable: CDRs keep them."""
+    """Every way to say no. Names are stable: CDRs keep them.
+
+    In the order in which the checks are made, but for the first two: they come after a permit, and before
+    anything of it is claimed, so that a call that policy refuses is told so even then.
+    """
 
     STORE_DOWN = "store_down"
     OVERLOADED = "overloaded"
