@@ -233,6 +233,7 @@ class Writer:
                 failed = True
             else:
                 if failed:
+                    log.info("store.back", path=str(self._path), records=len(records))
                     self._tell(self._health, True)
                 return outcome
             if self._abandon.wait(delay_ms / 1_000):
