@@ -410,21 +410,21 @@ class Gateway(End):
         if message.startswith(b"SIP/2.0"):
             if found["cseq"][0].endswith("BYE"):
                 self.byes_done.add(found["call-id"][0])
-                self.up.discard(found["call-id"][0] + found["from"][0])
+                self._over(found["call-id"][0] + found["from"][0])
             return
         method = message.split(b" ", 1)[0].decode()
         via = found["via"][0]
         if method == "ACK":
             self.acknowledged.add(found["to"][0] + found["call-id"][0])
-            if via not in self.handled and found["call-id"][0] not in self.ended:
-                self.up.add(found["call-id"][0] + found["to"][0])
+            leg = found["call-id"][0] + found["to"][0]
+            if via not in self.handled and leg not in self.ended:
+                self.up.add(leg)
         elif method == "CANCEL":
             self.send(reply(message, 200, "cancel"))
             self.cancelled.add(via)
         elif method == "BYE":
             self.byes_done.add(found["call-id"][0])
-            self.ended.add(found["call-id"][0])
-            self.up.discard(found["call-id"][0] + found["to"][0])
+            self._over(found["call-id"][0] + found["to"][0])
             self.send(reply(message, 200))
         elif ";tag=" in found["to"][0]:
             self.send(reply(message, 200, contact=f"gw@{self.at[0]}:{self.at[1]}"))
@@ -434,6 +434,11 @@ class Gateway(End):
         else:
             self.handled[via] = []
             self._take(message, via)
+
+    def _over(self, leg: str) -> None:
+        """A late ACK does not bring it back."""
+        self.ended.add(leg)
+        self.up.discard(leg)
 
     def _take(self, invite: bytes, via: str) -> None:
         self.world.forwarded[invite.split(b"sip:", 1)[1].split(b"@", 1)[0].decode()] += 1
