@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::dialog::{self, Held, Phase};
 use crate::endpoint::{Endpoint, Outgoing};
-use crate::event::{Cause, Event};
+use crate::event::Cause;
 use crate::message::Message;
 use crate::parse::MAX_MESSAGE;
 use crate::proxy::forward::{self, Edits, RecordRoute};
@@ -319,11 +319,6 @@ impl Endpoint {
         }
         self.insert_call(Box::new(call));
         true
-    }
-
-    /// What waits in the event queue without having been asked for; for drivers that drain in batches.
-    pub fn drain_events(&mut self, into: &mut Vec<Event>) {
-        into.extend(self.events.drain(..));
     }
 }
 

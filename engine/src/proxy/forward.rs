@@ -4,7 +4,7 @@
 use crate::message::{Index, Name, Start};
 use crate::print;
 use crate::proxy::screen::Screen;
-use crate::transaction::key::{write_branch, write_hex};
+use crate::transaction::key::write_branch;
 use crate::transport::{Hop, Transport};
 
 /// The edits of one forwarding.
@@ -142,7 +142,7 @@ pub fn write_via(out: &mut Vec<u8>, hop: Hop, branch: u64, loop_key: Option<u64>
     out.extend_from_slice(b";branch=");
     write_branch(out, branch);
     if let Some(key) = loop_key {
-        write_hex(out, key);
+        print::hex(out, key);
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -157,6 +157,6 @@ fn write_record_route(out: &mut Vec<u8>, hop: Hop, token: u64) {
         out.extend_from_slice(b";transport=tcp");
     }
     out.extend_from_slice(b";lr;sg=");
-    write_hex(out, token);
+    print::hex(out, token);
     out.extend_from_slice(b">\r\n");
 }

@@ -2,7 +2,6 @@
 
 use crate::message::{Index, Name};
 use crate::print;
-use crate::transaction::key::write_hex;
 use crate::transport::Transport;
 
 /// A response of our own.
@@ -55,7 +54,7 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, reply: &Reply) {
                 out.extend_from_slice(b"To: ");
                 out.extend_from_slice(field.value.of(bytes));
                 out.extend_from_slice(b";tag=sg");
-                write_hex(out, tag.unwrap_or_default());
+                print::hex(out, tag.unwrap_or_default());
                 out.extend_from_slice(b"\r\n");
             }
             Name::From | Name::To | Name::CallId | Name::CSeq => {

@@ -7,6 +7,7 @@ use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
 
 use crate::message::{Index, Method, Name};
+use crate::print;
 
 /// Marks a branch as ours, so that a response to somebody else's request costs no lookup.
 pub const OURS: &[u8] = b"z9hG4bKsg";
@@ -125,17 +126,7 @@ fn write_part(hasher: &mut impl Hasher, part: &[u8]) {
 /// Print a branch of ours.
 pub fn write_branch(out: &mut Vec<u8>, branch: u64) {
     out.extend_from_slice(OURS);
-    write_hex(out, branch);
-}
-
-/// Print 16 hexadecimal digits.
-pub fn write_hex(out: &mut Vec<u8>, value: u64) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend(
-        (0..16)
-            .rev()
-            .map(|nibble| DIGITS[(value >> (nibble * 4)) as usize & 15]),
-    );
+    print::hex(out, branch);
 }
 
 /// Read 16 hexadecimal digits.
