@@ -1,6 +1,7 @@
 //! The SIP engine of sipguard: sans-IO, told the time, mutated once and then drained. It knows SIP and no money.
 
 pub mod arena;
+pub mod calls;
 pub mod dialog;
 pub mod endpoint;
 pub mod event;

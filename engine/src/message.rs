@@ -400,6 +400,22 @@ impl Index {
         Index::default()
     }
 
+    /// The request URI; empty for a response.
+    pub fn request_uri(&self) -> Span {
+        match self.start {
+            Start::Request { uri, .. } => uri,
+            Start::Response { .. } => Span::default(),
+        }
+    }
+
+    /// The method as written; empty for a response.
+    pub fn method_name(&self) -> Span {
+        match self.start {
+            Start::Request { method, .. } => method,
+            Start::Response { .. } => Span::default(),
+        }
+    }
+
     /// Empties it, keeping the memory of `fields`.
     pub fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);

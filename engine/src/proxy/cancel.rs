@@ -2,10 +2,11 @@
 
 use crate::arena::Id;
 use crate::dialog::Phase;
-use crate::endpoint::{Endpoint, Incoming, Outgoing};
+use crate::endpoint::{Endpoint, Incoming};
 use crate::message::{Method, Name};
 use crate::print;
 use crate::proxy::derive;
+use crate::proxy::send::Outgoing;
 use crate::timer::{Timer, TRANSACTION};
 use crate::transaction::table::{Cancel, Client, ClientMachine, Origin, ServerMachine};
 use crate::transaction::{invite_client, invite_server};

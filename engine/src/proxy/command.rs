@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::dialog::{self, Held, Phase};
-use crate::endpoint::{Endpoint, Outgoing};
+use crate::endpoint::Endpoint;
 use crate::event::Cause;
 use crate::message::Message;
 use crate::parse::MAX_MESSAGE;
@@ -12,6 +12,7 @@ use crate::proxy::forward::{self, Edits, RecordRoute};
 use crate::proxy::originate::{self, Own};
 use crate::proxy::response::redirects;
 use crate::proxy::screen::{self, Screen};
+use crate::proxy::send::Outgoing;
 use crate::timer::{Nanos, Timer};
 use crate::transaction::table::Origin;
 use crate::transport::{Flow, Transport, DATAGRAM_MAX};

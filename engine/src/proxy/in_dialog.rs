@@ -3,13 +3,14 @@
 //! no header can lead a judged call to another number or gateway (bypass D01).
 
 use crate::dialog::{Call, Held, Phase};
-use crate::endpoint::{Endpoint, Incoming, Outgoing};
+use crate::endpoint::{Endpoint, Incoming};
 use crate::event::{Event, Side};
 use crate::header;
 use crate::message::{Method, Name};
 use crate::proxy::forward::{self, Edits, RecordRoute};
 use crate::proxy::originate;
 use crate::proxy::screen::Screen;
+use crate::proxy::send::Outgoing;
 use crate::timer::{Timer, TRANSACTION};
 use crate::transaction::key::read_hex;
 use crate::transaction::table::Origin;

@@ -2,7 +2,8 @@
 //!
 //! What comes in: [`request`] (16.3, 16.4), [`validate`], [`loops`], [`ack`], [`cancel`] (16.10), [`in_dialog`],
 //! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). What policy orders: [`command`] (16.6). How it is
-//! printed: [`forward`], [`reply`], [`derive`], [`originate`]; what a caller may not tell a gateway: [`screen`].
+//! printed: [`forward`], [`reply`], [`derive`], [`originate`]; what a caller may not tell a gateway: [`screen`]. How
+//! it leaves: [`respond`], [`send`].
 
 pub mod ack;
 pub mod cancel;
@@ -15,7 +16,9 @@ pub mod originate;
 pub mod out_of_dialog;
 pub mod reply;
 pub mod request;
+pub mod respond;
 pub mod response;
 pub mod screen;
+pub mod send;
 pub mod timeout;
 pub mod validate;

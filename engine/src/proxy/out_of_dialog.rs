@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use crate::arena::Id;
-use crate::endpoint::{Endpoint, Incoming, Outgoing};
+use crate::endpoint::{Endpoint, Incoming};
 use crate::event::Event;
 use crate::message::{Message, Method};
 use crate::proxy::command::{longest, request_uri_for, Target};
 use crate::proxy::forward::{self, Edits};
 use crate::proxy::screen::Screen;
+use crate::proxy::send::Outgoing;
 use crate::transaction::non_invite_server;
 use crate::transaction::table::{Origin, Server, ServerMachine};
 use crate::uri;

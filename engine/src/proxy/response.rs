@@ -2,13 +2,14 @@
 
 use crate::arena::Id;
 use crate::dialog::{self, reach, route_uri, Best, Held, Leg, Party, Phase};
-use crate::endpoint::{Endpoint, Incoming, Outgoing};
+use crate::endpoint::{Endpoint, Incoming};
 use crate::event::{Cause, Event};
 use crate::header;
 use crate::message::{Index, Method, Name, Start};
 use crate::proxy::cancel::cancel_key;
 use crate::proxy::originate::{self, Own};
 use crate::proxy::request::{contact, join};
+use crate::proxy::send::Outgoing;
 use crate::proxy::{derive, forward, reply};
 use crate::timer::{Timer, TRANSACTION};
 use crate::transaction::key::{read_branch, read_hex};

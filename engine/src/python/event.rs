@@ -1,0 +1,243 @@
+//! Events as Python sees them: each holds its message and reads a field when it is asked for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use super::text;
+use crate::event::{Cause, Event, Side};
+use crate::message::{Message, Name, Span};
+use crate::uri;
+
+#[pyclass(frozen, name = "Invite", module = "sipguard._engine")]
+pub struct PyInvite {
+    #[pyo3(get)]
+    call: u64,
+    source: SocketAddr,
+    message: Arc<Message>,
+}
+
+impl PyInvite {
+    fn span<'py>(&self, py: Python<'py>, span: Span) -> Bound<'py, PyString> {
+        text(py, span.of(&self.message.bytes))
+    }
+
+    fn user<'py>(&self, py: Python<'py>, span: Span) -> Bound<'py, PyString> {
+        let uri = uri::parse(span.of(&self.message.bytes));
+        text(py, &uri.map_or_else(|_| Vec::new(), |uri| uri.number()))
+    }
+}
+
+#[pymethods]
+impl PyInvite {
+    #[getter]
+    fn source_host(&self) -> String {
+        self.source.ip().to_string()
+    }
+    #[getter]
+    fn source_port(&self) -> u16 {
+        self.source.port()
+    }
+    #[getter]
+    fn request_uri<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        self.span(py, self.message.index.request_uri())
+    }
+    #[getter]
+    fn request_user<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        self.user(py, self.message.index.request_uri())
+    }
+    #[getter]
+    fn from_user<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        self.user(py, self.message.index.from.uri)
+    }
+    #[getter]
+    fn sip_call_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        self.span(py, self.message.index.call_id)
+    }
+    #[getter]
+    fn user_agent<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        self.span(
+            py,
+            self.message
+                .index
+                .first(Name::UserAgent)
+                .map_or(Span::default(), |field| field.value),
+        )
+    }
+}
+
+#[pyclass(frozen, name = "Request", module = "sipguard._engine")]
+pub struct PyRequest {
+    #[pyo3(get)]
+    call: u64,
+    source: SocketAddr,
+    message: Arc<Message>,
+}
+
+#[pymethods]
+impl PyRequest {
+    #[getter]
+    fn source_host(&self) -> String {
+        self.source.ip().to_string()
+    }
+    #[getter]
+    fn source_port(&self) -> u16 {
+        self.source.port()
+    }
+    #[getter]
+    fn method<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let span = self.message.index.method_name();
+        text(py, span.of(&self.message.bytes))
+    }
+    #[getter]
+    fn request_uri<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let span = self.message.index.request_uri();
+        text(py, span.of(&self.message.bytes))
+    }
+}
+
+#[pyclass(frozen, get_all, name = "Ringing", module = "sipguard._engine")]
+pub struct PyRinging {
+    call: u64,
+    status: u16,
+}
+
+#[pyclass(frozen, name = "Failed", module = "sipguard._engine")]
+pub struct PyFailed {
+    #[pyo3(get)]
+    call: u64,
+    #[pyo3(get)]
+    status: u16,
+    #[pyo3(get)]
+    cancelled: bool,
+    #[pyo3(get)]
+    early_media: bool,
+    cause: Cause,
+    reason: Box<[u8]>,
+}
+
+#[pymethods]
+impl PyFailed {
+    #[getter]
+    fn cause(&self) -> &'static str {
+        match self.cause {
+            Cause::Response => "response",
+            Cause::Timeout => "timeout",
+            Cause::Transport => "transport",
+        }
+    }
+    #[getter]
+    fn reason<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text(py, &self.reason)
+    }
+}
+
+#[pyclass(frozen, name = "Answered", module = "sipguard._engine")]
+pub struct PyAnswered {
+    #[pyo3(get)]
+    call: u64,
+    #[pyo3(get)]
+    status: u16,
+    dialog: Box<[u8]>,
+}
+
+#[pymethods]
+impl PyAnswered {
+    #[getter]
+    fn dialog<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.dialog)
+    }
+}
+
+#[pyclass(frozen, name = "Ended", module = "sipguard._engine")]
+pub struct PyEnded {
+    #[pyo3(get)]
+    call: u64,
+    by: Side,
+    reason: Box<[u8]>,
+}
+
+#[pymethods]
+impl PyEnded {
+    #[getter]
+    fn by(&self) -> &'static str {
+        match self.by {
+            Side::Caller => "caller",
+            Side::Callee => "callee",
+        }
+    }
+    #[getter]
+    fn reason<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text(py, &self.reason)
+    }
+}
+
+/// The Python object of an event.
+pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
+    Ok(match event {
+        Event::Invite {
+            call,
+            source,
+            message,
+        } => Bound::new(
+            py,
+            PyInvite {
+                call,
+                source,
+                message,
+            },
+        )?
+        .into_any(),
+        Event::Request {
+            call,
+            source,
+            message,
+        } => Bound::new(
+            py,
+            PyRequest {
+                call,
+                source,
+                message,
+            },
+        )?
+        .into_any(),
+        Event::Ringing { call, status } => Bound::new(py, PyRinging { call, status })?.into_any(),
+        Event::Failed {
+            call,
+            status,
+            cause,
+            cancelled,
+            early_media,
+            reason,
+        } => Bound::new(
+            py,
+            PyFailed {
+                call,
+                status,
+                cancelled,
+                early_media,
+                cause,
+                reason,
+            },
+        )?
+        .into_any(),
+        Event::Answered {
+            call,
+            status,
+            dialog,
+        } => Bound::new(
+            py,
+            PyAnswered {
+                call,
+                status,
+                dialog,
+            },
+        )?
+        .into_any(),
+        Event::Ended { call, by, reason } => {
+            Bound::new(py, PyEnded { call, by, reason })?.into_any()
+        }
+    })
+}

@@ -1,0 +1,39 @@
+//! The crossing to Python (sipguard/_engine.pyi is its contract). The only folder that names PyO3.
+//!
+//! One crossing per batch; events hold the message and read a field when it is asked for.
+#![allow(missing_docs)] // documented where Python reads it, in sipguard/_engine.pyi
+
+use std::net::IpAddr;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+mod engine;
+mod event;
+mod prefix;
+mod stream;
+mod target;
+
+fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
+    PyString::new(py, &String::from_utf8_lossy(bytes))
+}
+
+fn ip(host: &str) -> PyResult<IpAddr> {
+    host.parse()
+        .map_err(|_| PyValueError::new_err(format!("not an IP address: {host:?}")))
+}
+
+#[pymodule(name = "_engine")]
+mod module {
+    #[pymodule_export]
+    use super::engine::{PyEngine, PyStats};
+    #[pymodule_export]
+    use super::event::{PyAnswered, PyEnded, PyFailed, PyInvite, PyRequest, PyRinging};
+    #[pymodule_export]
+    use super::prefix::PyPrefixMap;
+    #[pymodule_export]
+    use super::stream::{PyStreamClose, PyStreamConnect, PyStreamSend};
+    #[pymodule_export]
+    use super::target::PyTarget;
+}
