@@ -1,0 +1,115 @@
+//! The record of a call: where it stands, its transactions, what waits for `release`, and its ends.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::party::{Leg, Party};
+use crate::arena::Id;
+use crate::message::Message;
+use crate::proxy::screen::Screen;
+use crate::transaction::table::{Client, Server};
+use crate::transport::Flow;
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Policy was asked and has not said; nothing has left.
+    Deciding,
+    /// A gateway was asked.
+    Proceeding,
+    /// A 2xx is held until it is recorded.
+    Answering,
+    /// Answered.
+    Live,
+    /// A BYE came, or was sent from here; kept for late requests of its dialog.
+    Ended,
+}
+
+/// A message that waits for `release`.
+pub enum Held {
+    /// A 2xx for the caller, our Via taken off.
+    Response {
+        /// 200 to 299.
+        status: u16,
+        /// As it will be sent.
+        bytes: Box<[u8]>,
+    },
+    /// A BYE, printed for the other side but for its branch.
+    Request {
+        /// Where its responses go.
+        server: Id<Server>,
+        /// The random part of the branch that it was printed with.
+        branch: u64,
+        /// As it will be sent.
+        bytes: Box<[u8]>,
+        /// Where it goes.
+        flow: Flow,
+    },
+}
+
+/// The best refusal so far (16.7 step 6).
+pub struct Best {
+    /// 300 to 699.
+    pub status: u16,
+    /// Our Via taken off; empty: no response came, one of ours stands for it.
+    pub bytes: Box<[u8]>,
+}
+
+/// A call and its dialogs.
+pub struct Call {
+    /// Our own id.
+    pub id: u64,
+    /// Another call with the same Call-ID; 0: none.
+    pub sibling: u64,
+    /// Unguessable key in our Record-Route.
+    pub token: u64,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The INVITE, until a final response was sent.
+    pub invite: Option<Arc<Message>>,
+    /// The INVITE's server transaction.
+    pub server: Option<Id<Server>>,
+    /// The INVITE's present client transaction.
+    pub client: Option<Id<Client>>,
+    /// The caller has cancelled.
+    pub cancelled: bool,
+    /// A provisional response other than 100 was passed on.
+    pub ringing: bool,
+    /// One of them had a body: media may be flowing already.
+    pub early_media: bool,
+    /// What of the caller's headers the gateway may see; Open: nobody has judged the call.
+    pub screen: Screen,
+    /// The gateway may be sent REFER.
+    pub takes_refer: bool,
+    /// Known from the store, not from an INVITE of this run.
+    pub restored: bool,
+    /// Best refusal so far.
+    pub best: Option<Best>,
+    /// What waits for `release`, oldest first.
+    pub held: VecDeque<Held>,
+    /// Answers of further forks that came while the first one was held; they follow it.
+    pub forked: Vec<(u16, Box<[u8]>)>,
+    /// Call-ID.
+    pub call_id: Box<[u8]>,
+    /// Who called.
+    pub caller: Party,
+    /// Who answered; several where the INVITE was forked further down.
+    pub legs: Vec<Leg>,
+}
+
+impl Call {
+    /// The leg with this tag.
+    pub fn leg(&mut self, tag: &[u8]) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| *leg.party.tag == *tag)
+    }
+
+    /// Policy has judged its number; else it only passes through, as a relay's would.
+    pub fn is_judged(&self) -> bool {
+        self.screen != Screen::Open
+    }
+
+    /// Some answered leg has not ended.
+    pub fn is_up(&self) -> bool {
+        self.legs.iter().any(|leg| leg.confirmed && !leg.ended)
+    }
+}

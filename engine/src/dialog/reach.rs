@@ -1,0 +1,199 @@
+//! Where requests to an end of a dialog go, and how far what it says of itself is believed.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::transport::{Flow, Transport};
+use crate::uri;
+
+/// Where requests to a party go: its first route or its target, if that may be believed.
+///
+/// A caller's Contact is not believed beyond the address that it sent from: it is behind NAT as often
+/// as not, and a forged one would let it aim our requests at anybody (bypass D34). A gateway's Contact
+/// is followed to any unicast address, as RFC 3261 wants. Host names stay with the learned flow.
+///
+/// The URI may name the transport; where it does not, what was learned stays: RFC 3263 4.1 would say UDP,
+/// but a peer that called over a connection is often reached by nothing else. The connection is kept for a
+/// caller, and for a gateway as long as it leads to the address that is meant.
+pub fn reach(routes: &[u8], target: &[u8], learned: Flow, trusted: bool) -> Flow {
+    let next = crate::header::elements(routes)
+        .next()
+        .and_then(route_uri)
+        .unwrap_or(target);
+    let Ok(next) = uri::parse(next) else {
+        return learned;
+    };
+    let Some(ip) = next.ip() else { return learned };
+    let ip = SocketAddr::new(ip, next.port.unwrap_or(5060));
+    let peer = crate::transport::canonical(ip);
+    if peer.ip() != learned.peer.ip() && !(trusted && routable(peer.ip())) {
+        return learned;
+    }
+    let transport = next
+        .param(b"transport")
+        .flatten()
+        .and_then(Transport::from_param)
+        .unwrap_or(learned.transport);
+    let keeps = transport == learned.transport && (!trusted || peer == learned.peer);
+    Flow {
+        listener: learned.listener,
+        transport,
+        connection: if keeps { learned.connection } else { 0 },
+        peer,
+    }
+}
+
+/// The URI inside a route element.
+pub fn route_uri(element: &[u8]) -> Option<&[u8]> {
+    let start = memchr::memchr(b'<', element)? + 1;
+    let len = memchr::memchr(b'>', &element[start..])?;
+    Some(&element[start..start + len])
+}
+
+fn routable(ip: IpAddr) -> bool {
+    let local = match ip {
+        IpAddr::V4(v4) => v4.is_broadcast() || v4.is_link_local(),
+        IpAddr::V6(v6) => (v6.segments()[0] & 0xffc0) == 0xfe80,
+    };
+    !(local || ip.is_loopback() || ip.is_multicast() || ip.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(peer: &str) -> Option<Flow> {
+        Some(Flow::udp(0, peer.parse().ok()?))
+    }
+
+    fn reached(routes: &str, target: &str, trusted: bool) -> Option<String> {
+        let learned = flow("192.0.2.1:5080")?;
+        Some(
+            reach(routes.as_bytes(), target.as_bytes(), learned, trusted)
+                .peer
+                .to_string(),
+        )
+    }
+
+    #[test]
+    fn d34_a_callers_contact_is_not_believed_beyond_its_own_address() {
+        for target in [
+            "sip:x@127.0.0.1:8080",
+            "sip:x@169.254.169.254",
+            "sip:x@255.255.255.255",
+            "sip:x@198.51.100.7",
+        ] {
+            assert_eq!(
+                reached("", target, false).as_deref(),
+                Some("192.0.2.1:5080"),
+                "{target}"
+            );
+        }
+        assert_eq!(
+            reached("", "sip:x@192.0.2.1:5090", false).as_deref(),
+            Some("192.0.2.1:5090")
+        );
+        assert_eq!(
+            reached("", "sip:x@pbx.example", true).as_deref(),
+            Some("192.0.2.1:5080")
+        );
+    }
+
+    #[test]
+    fn a_gateways_contact_is_followed_to_unicast_addresses_only() {
+        assert_eq!(
+            reached("", "sip:gw@198.51.100.7", true).as_deref(),
+            Some("198.51.100.7:5060")
+        );
+        assert_eq!(
+            reached(
+                "<sip:198.51.100.9;lr>, <sip:a;lr>",
+                "sip:x@198.51.100.7",
+                true
+            )
+            .as_deref(),
+            Some("198.51.100.9:5060")
+        );
+        for target in [
+            "sip:x@127.0.0.1:8080",
+            "sip:x@224.0.0.1",
+            "sip:x@0.0.0.0",
+            "sip:x@[fe80::1]",
+        ] {
+            assert_eq!(
+                reached("", target, true).as_deref(),
+                Some("192.0.2.1:5080"),
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn t05_the_transport_and_the_connection_of_a_contact() {
+        let learned = Flow {
+            listener: 3,
+            transport: Transport::Tcp,
+            connection: 7,
+            peer: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+        };
+        for (target, trusted, transport, connection, peer) in [
+            // A caller keeps its connection; its Contact is where to connect once that is gone.
+            (
+                "sip:x@192.0.2.1:5090",
+                false,
+                Transport::Tcp,
+                7,
+                "192.0.2.1:5090",
+            ),
+            (
+                "sip:x@192.0.2.1;transport=udp",
+                false,
+                Transport::Udp,
+                0,
+                "192.0.2.1:5060",
+            ),
+            (
+                "sip:x@198.51.100.7;transport=udp",
+                false,
+                Transport::Tcp,
+                7,
+                "192.0.2.1:40000",
+            ),
+            // A gateway names another address than the one that it is connected from.
+            (
+                "sip:x@192.0.2.1:5060;transport=TCP",
+                true,
+                Transport::Tcp,
+                0,
+                "192.0.2.1:5060",
+            ),
+            (
+                "sip:x@198.51.100.7",
+                true,
+                Transport::Tcp,
+                0,
+                "198.51.100.7:5060",
+            ),
+            (
+                "sip:x@192.0.2.1:40000",
+                true,
+                Transport::Tcp,
+                7,
+                "192.0.2.1:40000",
+            ),
+            (
+                "sip:x@192.0.2.1:40000;transport=sctp",
+                true,
+                Transport::Tcp,
+                7,
+                "192.0.2.1:40000",
+            ),
+        ] {
+            let flow = reach(b"", target.as_bytes(), learned, trusted);
+            assert_eq!(
+                (flow.transport, flow.connection, flow.peer.to_string()),
+                (transport, connection, peer.to_owned()),
+                "{target}"
+            );
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! A call as bytes, so that a restart knows it again: versioned, and readable by every later version.
+
+use std::collections::VecDeque;
+
+use super::call::{Call, Phase};
+use super::party::{Leg, Party};
+use crate::proxy::screen::Screen;
+use crate::transport::{Flow, Transport};
+
+const VERSION: u8 = 3;
+/// Saved before there was more than one transport: without it, and all of UDP.
+const UDP_ONLY: u8 = 2;
+/// Calls of this version had no flags: nobody was trusted, no REFER was allowed on purpose.
+const WITHOUT_FLAGS: u8 = 1;
+
+const TRUSTED: u8 = 1;
+const TAKES_REFER: u8 = 2;
+const OPEN: u8 = 4;
+
+/// Save what a restart needs to know the call again.
+pub fn save(call: &Call) -> Box<[u8]> {
+    let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+    let flags = flag(call.screen == Screen::Trusted, TRUSTED)
+        | flag(call.screen == Screen::Open, OPEN)
+        | flag(call.takes_refer, TAKES_REFER);
+    let mut out = vec![VERSION, flags];
+    out.extend_from_slice(&call.token.to_be_bytes());
+    write_bytes(&mut out, &call.call_id);
+    write_party(&mut out, &call.caller);
+    for leg in call.legs.iter().filter(|leg| leg.confirmed) {
+        write_party(&mut out, &leg.party);
+    }
+    out.into_boxed_slice()
+}
+
+/// Read a saved call back; None where the bytes are not of this version, or damaged.
+pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
+    let mut rest = bytes;
+    let version = *take(&mut rest, 1)?.first()?;
+    let flags = match version {
+        VERSION | UDP_ONLY => *take(&mut rest, 1)?.first()?,
+        WITHOUT_FLAGS => 0,
+        _ => return None,
+    };
+    let token = u64::from_be_bytes(take(&mut rest, 8)?.try_into().ok()?);
+    let call_id = read_bytes(&mut rest)?;
+    let caller = read_party(&mut rest, version)?;
+    let mut legs = Vec::new();
+    while !rest.is_empty() {
+        legs.push(Leg {
+            party: read_party(&mut rest, version)?,
+            confirmed: true,
+            ended: false,
+        });
+    }
+    (!legs.is_empty()).then_some(Call {
+        id,
+        sibling: 0,
+        token,
+        phase: Phase::Live,
+        invite: None,
+        server: None,
+        client: None,
+        cancelled: false,
+        ringing: true,
+        early_media: false,
+        screen: match flags & (TRUSTED | OPEN) {
+            0 => Screen::Untrusted,
+            TRUSTED => Screen::Trusted,
+            _ => Screen::Open,
+        },
+        takes_refer: flags & TAKES_REFER != 0,
+        restored: true,
+        best: None,
+        held: VecDeque::new(),
+        forked: Vec::new(),
+        call_id,
+        caller,
+        legs,
+    })
+}
+
+fn write_party(out: &mut Vec<u8>, party: &Party) {
+    out.extend_from_slice(&party.flow.listener.to_be_bytes());
+    out.push(party.flow.transport as u8);
+    out.extend_from_slice(&party.cseq.to_be_bytes());
+    write_bytes(out, party.flow.peer.to_string().as_bytes());
+    for field in [&party.identity, &party.tag, &party.target, &party.routes] {
+        write_bytes(out, field);
+    }
+}
+
+fn read_party(rest: &mut &[u8], version: u8) -> Option<Party> {
+    let listener = u16::from_be_bytes(take(rest, 2)?.try_into().ok()?);
+    let transport = match version {
+        WITHOUT_FLAGS | UDP_ONLY => Transport::Udp,
+        _ => Transport::from_number(*take(rest, 1)?.first()?)?,
+    };
+    let cseq = u32::from_be_bytes(take(rest, 4)?.try_into().ok()?);
+    let peer = std::str::from_utf8(&read_bytes(rest)?).ok()?.parse().ok()?;
+    Some(Party {
+        // The connection did not outlive the process that had it.
+        flow: Flow {
+            listener,
+            transport,
+            connection: 0,
+            peer,
+        },
+        cseq,
+        identity: read_bytes(rest)?,
+        tag: read_bytes(rest)?,
+        target: read_bytes(rest)?,
+        routes: read_bytes(rest)?,
+    })
+}
+
+fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn read_bytes(rest: &mut &[u8]) -> Option<Box<[u8]>> {
+    let len = u32::from_be_bytes(take(rest, 4)?.try_into().ok()?);
+    Some(take(rest, len as usize)?.into())
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    if rest.len() < len {
+        return None;
+    }
+    let (head, tail) = rest.split_at(len);
+    *rest = tail;
+    Some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(peer: &str) -> Option<Flow> {
+        Some(Flow::udp(0, peer.parse().ok()?))
+    }
+
+    /// As the version before the transport, or the one before the flags as well, has saved it.
+    fn saved_as(call: &Call, version: u8) -> Vec<u8> {
+        let mut old = vec![version];
+        if version > WITHOUT_FLAGS {
+            old.push(0);
+        }
+        old.extend_from_slice(&call.token.to_be_bytes());
+        write_bytes(&mut old, &call.call_id);
+        let legs = call.legs.iter().filter(|leg| leg.confirmed);
+        for party in std::iter::once(&call.caller).chain(legs.map(|leg| &leg.party)) {
+            let mut saved = Vec::new();
+            write_party(&mut saved, party);
+            saved.remove(2); // the transport, behind the listener
+            old.extend_from_slice(&saved);
+        }
+        old
+    }
+
+    #[test]
+    fn a_call_saved_before_there_was_tcp_is_read_as_udp() {
+        let mut call = call().expect("a call");
+        call.legs.truncate(1);
+        call.caller.flow.transport = Transport::Tcp;
+        let restored = restore(9, &save(&call)).expect("restored");
+        assert_eq!(restored.caller.flow.transport, Transport::Tcp);
+        let restored = restore(9, &saved_as(&call, UDP_ONLY)).expect("restored");
+        assert_eq!(restored.caller.flow.transport, Transport::Udp);
+        assert_eq!(restored.legs, call.legs);
+    }
+
+    fn call() -> Option<Call> {
+        let party = |tag: &str| -> Option<Party> {
+            Some(Party {
+                flow: flow("[2001:db8::1]:5060")?,
+                identity: format!("<sip:a@b>;tag={tag}").into_bytes().into(),
+                tag: tag.as_bytes().into(),
+                target: b"sip:c@d".as_slice().into(),
+                routes: b"<sip:e;lr>".as_slice().into(),
+                cseq: 7,
+            })
+        };
+        let mut call = Call {
+            id: 9,
+            sibling: 0,
+            token: 0xfeed,
+            phase: Phase::Live,
+            invite: None,
+            server: None,
+            client: None,
+            cancelled: false,
+            ringing: false,
+            early_media: false,
+            screen: Screen::Trusted,
+            takes_refer: false,
+            restored: false,
+            best: None,
+            held: VecDeque::new(),
+            forked: Vec::new(),
+            call_id: b"id@host".as_slice().into(),
+            caller: party("one")?,
+            legs: Vec::new(),
+        };
+        call.legs.push(Leg {
+            party: party("two")?,
+            confirmed: true,
+            ended: false,
+        });
+        call.legs.push(Leg {
+            party: party("early")?,
+            confirmed: false,
+            ended: false,
+        });
+        Some(call)
+    }
+
+    #[test]
+    fn a_saved_call_is_the_same_call_without_its_early_legs() {
+        let before = call().expect("a call");
+        let after = restore(9, &save(&before)).expect("restored");
+        assert_eq!(
+            (after.token, &after.call_id, &after.caller),
+            (before.token, &before.call_id, &before.caller)
+        );
+        assert_eq!((after.screen, after.takes_refer), (Screen::Trusted, false));
+        assert_eq!(after.legs, before.legs[..1]);
+    }
+
+    #[test]
+    fn a_call_saved_before_there_were_flags_is_known_and_not_trusted() {
+        let mut saved = saved_as(&call().expect("a call"), WITHOUT_FLAGS);
+        let after = restore(9, &saved).expect("restored");
+        assert_eq!(
+            (after.token, after.screen, after.takes_refer),
+            (0xfeed, Screen::Untrusted, false)
+        );
+        saved[0] = VERSION + 1;
+        assert!(restore(9, &saved).is_none());
+    }
+
+    #[test]
+    fn damaged_state_is_refused_and_never_panics() {
+        let saved = save(&call().expect("a call"));
+        for cut in 0..saved.len() {
+            assert!(restore(1, &saved[..cut]).is_none(), "{cut}");
+        }
+    }
+}
