@@ -7,7 +7,8 @@ import os
 import pytest
 
 from sipguard.model.cdr import Outcome
-from tests.calls.simulation import Chances, Simulation
+from tests.calls.simulation import Simulation
+from tests.harness.ends import Chances
 from tests.policy.world import ACME, RESELLER, ROOT, UNIT, World, mapping_gateway, route, routing_gateway
 
 CALLS = int(os.environ.get("SIMULATED_CALLS", "400"))
@@ -51,11 +52,11 @@ def assert_all_is_over(world: Simulation) -> None:
         assert len(cdr.levels) == 3, "L-12"
         assert f"call:{call}" in disk.entries, "L-04"
     seen = {cdr.sip_call_id for cdr in disk.cdrs.values() if cdr.outcome is Outcome.ANSWERED}
-    assert world.answered_seen <= seen, "no caller heard an answer that is not in the books"
+    assert world.answered() <= seen, "no caller heard an answer that is not in the books"
     for ledger in (100 + ROOT, 100 + RESELLER, 100 + ACME):
         assert world.lowest[ledger] >= 0, "L-08: balance less holds never below the limit"
     assert not world.up(), "every end that was up has heard a BYE"
-    assert set(world.forwarded) <= {"442079460000"}, "judged = sent"
+    assert world.asked() <= {"442079460000"}, "judged = sent"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
