@@ -227,13 +227,17 @@ class Engine:
         """What peers may have: connections in all, and with one address; seconds for a whole message, and
         without any use (32 at least, RFC 3261 section 18)."""
     def switch_to_tcp_above(self, bytes: int) -> None:
-        """Longer INVITEs to UDP gateways go over TCP, and over UDP where that is refused (18.1.1)."""
+        """Longer requests that would go over UDP go over TCP, and over UDP where that is refused (18.1.1).
+
+        ACKs do not."""
     def stream_accepted(self, listener: int, host: str, port: int, now: int) -> int:
         """A peer has connected; returns the id of the connection. 0: it may not, abort it."""
     def stream_connected(self, stream: int, now: int) -> None:
         """A connection that was ordered is open."""
     def stream_received(self, stream: int, data: bytes, now: int) -> None:
         """Bytes came in; what follows from them comes with the next `poll`. Never raises."""
+    def stream_finished(self, stream: int, now: int) -> bool:
+        """The peer will send no more; returns whether it may still be answered, else close the connection."""
     def stream_closed(self, stream: int, now: int) -> None:
         """A connection is gone, or could not be opened."""
     def stream_orders(self) -> list[StreamConnect | StreamSend | StreamClose]:

@@ -94,7 +94,7 @@ class Tcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     idle_seconds: Annotated[int, Meta(ge=32, le=86400, description="whole seconds from 32 to 86400")] = 300
     """An unused connection is closed after so long; at least 64*T1 (RFC 3261 section 18)."""
     above_bytes: Annotated[int, Meta(ge=0, le=65535, description="bytes from 0 to 65535")] = 1300
-    """INVITEs for a UDP gateway that are longer go over TCP (18.1.1); 0: never."""
+    """Requests that would go over UDP and are longer go over TCP (18.1.1); 0: never."""
 
 
 class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

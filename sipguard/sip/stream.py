@@ -159,6 +159,11 @@ class _Connection(asyncio.Protocol):
         streams.engine.stream_received(self._stream, data, streams.clock())
         streams.wake()
 
+    def eof_received(self) -> bool:
+        streams = self._streams
+        streams.wake()
+        return streams.engine.stream_finished(self._stream, streams.clock())
+
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         streams = self._streams
         if self._stream:

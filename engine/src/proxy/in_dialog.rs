@@ -76,7 +76,7 @@ impl Endpoint {
         &mut self,
         server: crate::arena::Id<crate::transaction::table::Server>,
         branch: u64,
-        bytes: Box<[u8]>,
+        mut bytes: Box<[u8]>,
         flow: Flow,
         call: u64,
         invite: bool,
@@ -84,14 +84,18 @@ impl Endpoint {
         if invite {
             self.answer(server, 100, "Trying", b"");
         }
+        let way = self.flow_for_length(flow, &mut bytes);
         let client = self.send_request(Outgoing {
             branch,
-            flow,
+            flow: way,
             bytes,
             origin: Origin::Relay(server),
             call,
             ring_timeout: invite.then_some(RELAY_RING),
         });
+        if let Some(sent) = self.table.clients.get_mut(client) {
+            sent.switched = way.transport != flow.transport;
+        }
         if let Some(server) = self.table.servers.get_mut(server) {
             server.client = Some(client);
         }

@@ -130,6 +130,10 @@ impl PyEngine {
         self.endpoint.stream_received(now, stream, data);
     }
 
+    fn stream_finished(&mut self, stream: u32, now: u64) -> bool {
+        self.endpoint.stream_finished(now, stream)
+    }
+
     fn stream_closed(&mut self, stream: u32, now: u64) {
         self.endpoint.stream_closed(now, stream);
     }

@@ -4,9 +4,14 @@
 //! (bypass C01). So whatever leaves room for two readings of the length ends the connection: a header section
 //! that does not end at the first CRLF CRLF, a line end without CR, no Content-Length, two of them, or one that
 //! is no plain number (M-10, C04).
+//!
+//! One kind of message may lack its Content-Length: the request of an element that is older than RFC 3261, as its
+//! Via without a branch shows. RFC 2543 section 6.15 has its body last until the connection ends. It is the last
+//! message of its connection, whatever follows, so that nothing behind it can be read as a request.
 
 use std::ops::Range;
 
+use crate::header::via::COOKIE;
 use crate::message::{Fault, Index, Name};
 use crate::parse::{self, Kind, MAX_MESSAGE};
 
@@ -38,9 +43,27 @@ pub struct Framing {
     length: Option<usize>,
     /// CRLFs seen since the last message, of which two make a ping.
     line_ends: u8,
+    /// The message at `start` is the last, and its body what comes until the end.
+    lasts: bool,
 }
 
 impl Framing {
+    /// Whether a message has begun that only the end of the connection, or of its sender's patience, will end:
+    /// [`Framing::finish`] has it then.
+    pub fn lasts_to_the_end(&self) -> bool {
+        self.lasts
+    }
+
+    /// The message that lasts to the end, which is now. Nothing may be pushed any more.
+    pub fn finish(&mut self, index: &mut Index) -> Option<(Kind, Range<usize>)> {
+        if !std::mem::take(&mut self.lasts) {
+            return None;
+        }
+        let (start, end) = (self.start, self.buffer.len());
+        self.start = end;
+        Some((parse::datagram(&self.buffer[start..end], index), start..end))
+    }
+
     /// Bytes came in.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.start > 0 {
@@ -90,6 +113,12 @@ impl Framing {
         if self.length.is_some_and(|length| rest.len() < length) {
             return Next::More;
         }
+        if self.lasts {
+            if rest.len() <= MAX_MESSAGE {
+                return Next::More;
+            }
+            return broken(rest, start, index, 513, "Message Too Large");
+        }
         let Some(header) = header_end(rest, self.scanned) else {
             if has_bare_line_end(rest, self.scanned) {
                 return broken(rest, start, index, 400, "line end without CR");
@@ -103,6 +132,10 @@ impl Framing {
         let window = &rest[..rest.len().min(MAX_MESSAGE)];
         let kind = parse::datagram(window, index);
         match length(window, index, header) {
+            Err(NO_LENGTH) if kind == Kind::Request && is_older_than_rfc3261(window, index) => {
+                self.lasts = true;
+                Next::More
+            }
             Err(what) => broken(rest, start, index, 400, what),
             Ok(length) if length > MAX_MESSAGE => {
                 broken(rest, start, index, 513, "Message Too Large")
@@ -121,6 +154,13 @@ impl Framing {
             }
         }
     }
+}
+
+const NO_LENGTH: &str = "no Content-Length";
+
+/// A request without fault whose sender makes no branches (8.1.1.7).
+fn is_older_than_rfc3261(bytes: &[u8], index: &Index) -> bool {
+    index.fault.is_none() && !index.via.branch.of(bytes).starts_with(COOKIE)
 }
 
 /// The offset behind the first CRLF CRLF, if it ends behind `scanned`.
@@ -145,7 +185,7 @@ fn length(bytes: &[u8], index: &mut Index, header: usize) -> Result<usize, &'sta
         return Err("line end without CR");
     }
     match index.all(Name::ContentLength).count() {
-        0 => Err("no Content-Length"),
+        0 => Err(NO_LENGTH),
         1 => {
             let body = index.content_length.ok_or("Content-Length out of range")?;
             Ok(header.saturating_add(body as usize))
@@ -284,6 +324,43 @@ mod tests {
             assert!(matches!(next, Next::Broken(Kind::Request, _)), "{lines:?}");
             let fault = fault.expect(lines);
             assert_eq!(fault.status, 400, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn m10_a_request_of_rfc_2543_lasts_to_the_end_of_its_connection() {
+        let old = with_length("", "").replace(";branch=z9hG4bKd", "");
+        let mut index = Index::default();
+        let mut framing = Framing::default();
+        for piece in [
+            &old[..],
+            "v=0\r\n",
+            &with_length("Content-Length: 0\r\n", ""),
+        ] {
+            framing.push(piece.as_bytes());
+            assert_eq!(framing.next(&mut index), Next::More);
+            assert!(framing.lasts_to_the_end());
+        }
+        let (kind, range) = framing.finish(&mut index).expect("a message");
+        assert_eq!((kind, range.len()), (Kind::Request, framing.buffer.len()));
+        assert_eq!(index.body.len(), range.len() - old.len());
+        assert_eq!(framing.finish(&mut index), None);
+
+        framing = Framing::default();
+        framing.push(format!("{old}{}", "x".repeat(MAX_MESSAGE)).as_bytes());
+        let mut next = framing.next(&mut index);
+        if next == Next::More {
+            next = framing.next(&mut index);
+        }
+        assert!(matches!(next, Next::Broken(Kind::Request, _)));
+        assert_eq!(index.fault.map(|fault| fault.status), Some(513));
+        for unclear in [
+            old.replace("OPTIONS sip:a@b SIP/2.0", "SIP/2.0 200 OK"),
+            old.replace("\r\n\r\n", "\r\nContent-Length: x\r\n\r\n"),
+            old.replace("Call-ID: h\r\n", ""),
+        ] {
+            let (next, _) = first(&unclear).expect("an end");
+            assert!(matches!(next, Next::Broken(..)), "{unclear:?}");
         }
     }
 

@@ -7,9 +7,8 @@ use hashbrown::HashMap;
 
 use crate::arena::Id;
 use crate::endpoint::Endpoint;
-use crate::event::Cause;
 use crate::timer::{Nanos, Timer, T1};
-use crate::transaction::table::Client;
+use crate::transaction::table::{Client, ClientMachine};
 use crate::transport::{Flow, Transport, DATAGRAM_MAX};
 
 /// For how long a peer that has refused TCP is not asked again.
@@ -35,8 +34,9 @@ impl Default for Large {
 }
 
 impl Endpoint {
-    /// INVITEs to gateways that are longer than `bytes` go over TCP; never, until this is called. Section
-    /// 18.1.1 says 1300 where the path MTU is not known.
+    /// Requests longer than `bytes` that would go over UDP go over TCP, ACKs left out; never, until this is called.
+    /// Section 18.1.1 says 1300 where the path MTU is not known. An ACK has no transaction that would know of the
+    /// refusal.
     pub fn set_tcp_above(&mut self, bytes: usize) {
         self.large.above = bytes;
     }
@@ -60,10 +60,10 @@ impl Endpoint {
         }
     }
 
-    /// TCP was refused to a request that had gone there for its length alone.
-    pub(crate) fn fall_back(&mut self, id: Id<Client>) {
+    /// TCP was refused to a request that had gone there for its length alone. False: no datagram can hold it.
+    pub(crate) fn fall_back(&mut self, id: Id<Client>) -> bool {
         let Some(client) = self.table.clients.get_mut(id) else {
-            return;
+            return false;
         };
         let refused = &mut self.large.refused;
         if refused.len() >= REMEMBERED_MAX {
@@ -73,13 +73,18 @@ impl Endpoint {
             refused.insert(client.flow.peer, self.now + REFUSED);
         }
         if client.request.len() > DATAGRAM_MAX {
-            return self.branch_over(id, Cause::Transport);
+            return false;
         }
         rename_transport(&mut client.request, Transport::Udp);
         client.switched = false;
         client.flow = Flow::udp(client.flow.listener, client.flow.peer);
         self.outbox.push(client.flow, &client.request);
-        self.arm(T1, Timer::A, id.raw());
+        let timer = match client.machine {
+            ClientMachine::Invite(_) => Timer::A,
+            ClientMachine::NonInvite(_) => Timer::E,
+        };
+        self.arm(T1, timer, id.raw());
+        true
     }
 }
 

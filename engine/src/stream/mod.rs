@@ -15,7 +15,7 @@ use crate::stream::table::{Limits, Order, Pending, State};
 use crate::timer::{Nanos, Timer};
 use crate::transaction::table::{ClientMachine, Origin};
 use crate::transaction::{invite_client, non_invite_client};
-use crate::transport::{canonical, Flow, Transport};
+use crate::transport::canonical;
 
 impl Endpoint {
     /// What peers may have.
@@ -63,12 +63,10 @@ impl Endpoint {
         if stream.state != State::Open {
             return;
         }
-        let flow = Flow {
-            listener: stream.listener,
-            transport: Transport::Tcp,
-            connection: id,
-            peer: stream.peer,
-        };
+        if stream.ended {
+            return self.streams.close(id);
+        }
+        let flow = stream.flow(id);
         let mut framing = std::mem::take(&mut stream.framing);
         framing.push(bytes);
         let mut index = std::mem::take(&mut self.index);
@@ -109,10 +107,45 @@ impl Endpoint {
         if whole {
             stream.message_since = None;
         }
+        stream.ends = stream
+            .framing
+            .lasts_to_the_end()
+            .then_some(now + table::QUIET);
         if partial && stream.message_since.is_none() {
             stream.message_since = Some(now);
+        }
+        if partial {
             self.watch_stream(id);
         }
+    }
+
+    /// The peer will send no more. Returns whether it may still be answered; else the connection is to be closed.
+    pub fn stream_finished(&mut self, now: Nanos, id: u32) -> bool {
+        self.set_now(now);
+        self.finish_message(id)
+    }
+
+    /// Read the message that lasts to the end of a connection; false where there is none.
+    fn finish_message(&mut self, id: u32) -> bool {
+        let Some(stream) = self.streams.get(id) else {
+            return false;
+        };
+        let flow = stream.flow(id);
+        let mut framing = std::mem::take(&mut stream.framing);
+        let mut index = std::mem::take(&mut self.index);
+        let message = framing.finish(&mut index);
+        if let Some((kind, range)) = &message {
+            (stream.ends, stream.message_since, stream.ended) = (None, None, true);
+            self.counters.received += 1;
+            let message = Incoming {
+                bytes: framing.bytes(range.clone()),
+                index: &index,
+                flow,
+            };
+            self.dispatch(*kind, message);
+        }
+        self.index = index;
+        message.is_some()
     }
 
     /// What is to be done with the connections, in order. To be asked before
@@ -159,11 +192,22 @@ impl Endpoint {
         if stream.wake > now {
             return; // another timer counts
         }
-        if stream.deadline(&limits) > now {
-            stream.wake = Nanos::MAX;
-            return self.watch_stream(id);
+        let deadline = stream.deadline(&limits);
+        if deadline > now {
+            return self.rewatch_stream(id);
+        }
+        if stream.ends == Some(deadline) && self.finish_message(id) {
+            return self.rewatch_stream(id);
         }
         self.streams.close(id);
+    }
+
+    /// The timer that counted has fired.
+    fn rewatch_stream(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get(id) {
+            stream.wake = Nanos::MAX;
+        }
+        self.watch_stream(id);
     }
 
     /// Have a timer armed for the next moment at which this connection may have to be closed.
@@ -219,12 +263,18 @@ impl Endpoint {
                 client.flow.connection = 0;
                 self.outbox
                     .push_request(client.flow, branch, &client.request);
-            } else if client.switched {
-                self.fall_back(id);
-            } else if matches!(client.machine, ClientMachine::Invite(_)) {
+                continue;
+            }
+            let (invite, origin) = (
+                matches!(client.machine, ClientMachine::Invite(_)),
+                client.origin,
+            );
+            if client.switched && self.fall_back(id) {
+                continue;
+            }
+            if invite {
                 self.branch_over(id, Cause::Transport);
             } else {
-                let origin = client.origin;
                 self.table.remove_client(id);
                 if let Origin::Relay(server) = origin {
                     // As if 503 had come (16.9), which nobody should hear from us (16.7 step 6).

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use hashbrown::HashMap;
 
 use crate::stream::framing::Framing;
-use crate::timer::{Nanos, TRANSACTION};
-use crate::transport::{Flow, Streamed};
+use crate::timer::{Nanos, T1, TRANSACTION};
+use crate::transport::{Flow, Streamed, Transport};
 
 /// What a driver has to do with its sockets, in this order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,6 +64,10 @@ impl Default for Limits {
 /// the usual answer timeout of 4 s.
 pub const CONNECT: Nanos = 2_000_000_000;
 
+/// A message that lasts to the end has ended when so long nothing came: its sender waits for the answer, and
+/// would send again after T1 over UDP.
+pub const QUIET: Nanos = T1;
+
 /// Bytes that may wait for a connection to open; what comes beyond is lost, as it would be on the wire.
 const WAITING_MAX: usize = 4 << 20;
 
@@ -100,18 +104,35 @@ pub(crate) struct Stream {
     pub used: Nanos,
     /// Since when a message is waited for.
     pub message_since: Option<Nanos>,
+    /// Its last message lasts to the end, which is then unless more comes.
+    pub ends: Option<Nanos>,
+    /// Its last message was read: what else comes is not.
+    pub ended: bool,
     /// The timer that counts; others of this connection are stale.
     pub wake: Nanos,
 }
 
 impl Stream {
+    /// What a message on it came by; `id` is its own.
+    pub fn flow(&self, id: u32) -> Flow {
+        Flow {
+            listener: self.listener,
+            transport: Transport::Tcp,
+            connection: id,
+            peer: self.peer,
+        }
+    }
+
     /// When it is to be closed, as things stand.
     pub fn deadline(&self, limits: &Limits) -> Nanos {
         let idle = self.used + limits.idle.max(TRANSACTION);
         let message = self.message_since.map(|since| since + limits.message);
         match self.state {
             State::Connecting => self.opened + CONNECT,
-            _ => message.map_or(idle, |message| message.min(idle)),
+            _ => [message, self.ends]
+                .into_iter()
+                .flatten()
+                .fold(idle, Nanos::min),
         }
     }
 }
@@ -188,6 +209,8 @@ impl Streams {
                 opened: now,
                 used: now,
                 message_since: inbound.then_some(now),
+                ends: None,
+                ended: false,
                 wake: Nanos::MAX,
             },
         );
