@@ -90,6 +90,30 @@ class Failed:
     @property
     def reason(self) -> str:
         """Value of the Reason header of the response (RFC 3326); empty where absent."""
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds of the Retry-After header of the response (RFC 3261 section 20.33)."""
+    @property
+    def contact_users(self) -> list[str]:
+        """Of a redirection, the user part of each Contact, the most wanted first, read as
+        `Invite.request_user` is; empty for any other response."""
+
+@final
+class Probed:
+    """What became of an `Engine.probe`: one for each."""
+
+    @property
+    def probe(self) -> int:
+        """The number that it was sent with."""
+    @property
+    def status(self) -> int:
+        """Final status; 408 where none came in time, 503 where the request could not be delivered."""
+    @property
+    def cause(self) -> str:
+        """ "response", "timeout", "transport"."""
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds of the Retry-After header of the response (RFC 3261 section 20.33)."""
 
 @final
 class Answered:
@@ -116,7 +140,7 @@ class Ended:
     def reason(self) -> str:
         """Value of the BYE's Reason header (RFC 3326); empty where absent."""
 
-Event = Invite | Request | Ringing | Failed | Answered | Ended
+Event = Invite | Request | Ringing | Failed | Probed | Answered | Ended
 
 @final
 class Target:
@@ -133,12 +157,14 @@ class Target:
         ring_timeout_ms: int = 181_000,
         dials_by_to: bool = False,
         takes_refer: bool = False,
+        domain: str | None = None,
     ) -> Target:
         """`host`: an IP address (IPv6 without brackets). `transport`: "udp" or "tcp". `listener`: index of
         the one that it leaves from; where that has no UDP socket and needs one, the first that has one.
 
         `dials_by_to`: To is made to name the judged number. `takes_refer`: a caller's REFER may pass inside
-        a call. Raises ValueError on anything else.
+        a call. `domain`: the name that the address was found by, with its port if it was given one; it stands
+        in the request URI instead of the address. Raises ValueError on anything else.
         """
 
 @final
@@ -271,6 +297,9 @@ class Engine:
         None keeps request URI and headers as they came: for relays that judge no numbers, never for calls
         that cost.
         """
+    def probe(self, probe: int, target: Target, now: int) -> None:
+        """Send an OPTIONS of our own (RFC 3261 section 11); a `Probed` with this number follows, at the latest
+        when the answer timeout of `target` is over."""
     def reject(
         self, call: int, status: int, phrase: str, reason: str | None = None, retry_after: int | None = None
     ) -> bool:

@@ -67,6 +67,21 @@ pub enum Event {
         early_media: bool,
         /// Value of the Reason header (RFC 3326).
         reason: Box<[u8]>,
+        /// Seconds of a Retry-After header (20.33).
+        retry_after: Option<u32>,
+        /// Where a redirection leads, the most wanted first.
+        contacts: Vec<Box<[u8]>>,
+    },
+    /// A probe has its answer, or will have none.
+    Probed {
+        /// The number that it was sent with.
+        probe: u64,
+        /// 200 to 699.
+        status: u16,
+        /// Why.
+        cause: Cause,
+        /// Seconds of a Retry-After header (20.33).
+        retry_after: Option<u32>,
     },
     /// A 2xx is held until `release`.
     Answered {

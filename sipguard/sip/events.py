@@ -6,6 +6,7 @@ from sipguard._engine import (
     Engine,
     Failed,
     Invite,
+    Probed,
     Request,
     Ringing,
     Stats,
@@ -22,6 +23,7 @@ __all__ = [
     "Event",
     "Failed",
     "Invite",
+    "Probed",
     "Request",
     "Ringing",
     "Stats",
@@ -32,5 +34,5 @@ __all__ = [
     "Target",
 ]
 
-Event = Invite | Request | Ringing | Failed | Answered | Ended
+Event = Invite | Request | Ringing | Failed | Probed | Answered | Ended
 StreamOrder = StreamConnect | StreamSend | StreamClose

@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::parse::MAX_MESSAGE;
 use crate::proxy::forward::{self, Edits, RecordRoute};
 use crate::proxy::originate::{self, Own};
+use crate::proxy::refused::Said;
 use crate::proxy::response::redirects;
 use crate::proxy::screen::{self, Screen};
 use crate::proxy::send::Outgoing;
@@ -22,7 +23,7 @@ use crate::transport::{Flow, Transport, DATAGRAM_MAX};
 pub struct Target {
     /// Where the INVITE goes.
     pub peer: SocketAddr,
-    /// `host:port` for the request URI.
+    /// `host:port` for the request URI, or the name that the address was found by.
     pub host: String,
     /// The listener that it leaves from.
     pub listener: u16,
@@ -79,7 +80,7 @@ impl Endpoint {
         }
         if cancelled {
             // The CANCEL came before the decision: nothing leaves.
-            self.branch_failed(id, 487, Cause::Response, Box::default(), Box::default());
+            self.branch_failed(id, 487, Cause::Response, Said::default());
             return true;
         }
         let branch = self.keys.random();
@@ -123,7 +124,7 @@ impl Endpoint {
         );
         let flow = self.flow_for_length(flow, &mut out);
         if out.len() > longest(flow.transport) {
-            self.branch_failed(id, 513, Cause::Transport, Box::default(), Box::default());
+            self.branch_failed(id, 513, Cause::Transport, Said::default());
             return true;
         }
         let client = self.send_request(Outgoing {

@@ -2,7 +2,7 @@
 //!
 //! What comes in: [`request`] (16.3, 16.4), [`validate`], [`loops`], [`ack`], [`cancel`] (16.10), [`in_dialog`],
 //! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). What policy orders: [`command`] (16.6). How it is
-//! printed: [`forward`], [`reply`], [`derive`], [`originate`]; what a caller may not tell a gateway: [`screen`]. How
+//! printed: [`forward`], [`reply`], [`derive`], [`originate`], [`probe`]; what a caller may not tell a gateway: [`screen`]. How
 //! it leaves: [`respond`], [`send`].
 
 pub mod ack;
@@ -14,6 +14,8 @@ pub mod in_dialog;
 pub mod loops;
 pub mod originate;
 pub mod out_of_dialog;
+pub mod probe;
+pub mod refused;
 pub mod reply;
 pub mod request;
 pub mod respond;

@@ -8,6 +8,7 @@ use crate::header;
 use crate::message::{Index, Method, Name, Start};
 use crate::proxy::cancel::cancel_key;
 use crate::proxy::originate::{self, Own};
+use crate::proxy::refused::{retry_after, Said};
 use crate::proxy::request::{contact, join};
 use crate::proxy::send::Outgoing;
 use crate::proxy::{derive, forward, reply};
@@ -99,7 +100,7 @@ impl Endpoint {
                 match origin {
                     Origin::Call => self.refused(call, id, message, status),
                     Origin::Relay(server) => self.relay_back(call, server, message, status),
-                    Origin::Own | Origin::Abandoned => {}
+                    Origin::Own | Origin::Probe(_) | Origin::Abandoned => {}
                 }
             }
             R::Accepted | R::AcceptedAgain => {
@@ -112,7 +113,7 @@ impl Endpoint {
                         self.refresh(call, server, message);
                         self.pass_back(server, message, status);
                     }
-                    Origin::Own | Origin::Abandoned => {
+                    Origin::Own | Origin::Probe(_) | Origin::Abandoned => {
                         self.disown(id, message, received == R::Accepted)
                     }
                 }
@@ -141,6 +142,9 @@ impl Endpoint {
                 self.refresh(call, server, message);
             }
             self.relay_back(call, server, message, status);
+        }
+        if let (R::Final, Origin::Probe(probe)) = (received, origin) {
+            self.probed(probe, status, Cause::Response, retry_after(message));
         }
     }
 
@@ -209,29 +213,17 @@ impl Endpoint {
         {
             bytes.clear();
         }
-        let reason = message
-            .index
-            .first(Name::Reason)
-            .map_or(&[][..], |field| field.value.of(message.bytes))
-            .into();
         self.branch_failed(
             id,
             status,
             Cause::Response,
-            bytes.into_boxed_slice(),
-            reason,
+            Said::by(message, status, bytes),
         );
     }
 
     /// The present branch of a call is over without an answer.
-    pub(crate) fn branch_failed(
-        &mut self,
-        id: u64,
-        status: u16,
-        cause: Cause,
-        bytes: Box<[u8]>,
-        reason: Box<[u8]>,
-    ) {
+    pub(crate) fn branch_failed(&mut self, id: u64, status: u16, cause: Cause, said: Said) {
+        let bytes = said.bytes;
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -252,7 +244,9 @@ impl Endpoint {
             cause,
             cancelled,
             early_media,
-            reason,
+            reason: said.reason,
+            retry_after: said.retry_after,
+            contacts: said.contacts,
         });
     }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::arena::Id;
 use crate::endpoint::Endpoint;
 use crate::event::Cause;
+use crate::proxy::refused::Said;
 use crate::timer::{Due, Timer, T2, TRANSACTION};
 use crate::transaction::key::read_branch;
 use crate::transaction::table::{Client, ClientMachine, Origin, Server, ServerMachine};
@@ -149,6 +150,9 @@ impl Endpoint {
 
     /// A gateway that says nothing at all is given up long before timer B; a late answer of it is undone.
     fn no_answer(&mut self, id: Id<Client>) {
+        if self.probe_over(id, Cause::Timeout) {
+            return;
+        }
         let Some(client) = self.table.clients.get_mut(id) else {
             return;
         };
@@ -159,7 +163,7 @@ impl Endpoint {
         {
             let call = client.call;
             self.abandon(id);
-            self.branch_failed(call, 408, Cause::Timeout, Box::default(), Box::default());
+            self.branch_failed(call, 408, Cause::Timeout, Said::default());
         }
     }
 
@@ -172,6 +176,9 @@ impl Endpoint {
     }
 
     fn timer_f(&mut self, id: Id<Client>) {
+        if self.probe_over(id, Cause::Timeout) {
+            return;
+        }
         let Some(client) = self.table.clients.get(id) else {
             return;
         };
@@ -208,11 +215,11 @@ impl Endpoint {
                     .get(&call)
                     .is_some_and(|call| call.client == Some(id))
                 {
-                    self.branch_failed(call, status, cause, Box::default(), Box::default());
+                    self.branch_failed(call, status, cause, Said::default());
                 }
             }
             Origin::Relay(server) => self.answer(server, 408, "Request Timeout", b""),
-            Origin::Own | Origin::Abandoned => {}
+            Origin::Own | Origin::Probe(_) | Origin::Abandoned => {}
         }
         if cause == Cause::Timeout {
             self.table.remove_client(id);
@@ -234,12 +241,17 @@ impl Endpoint {
         let Some(client) = self.table.clients.get(id) else {
             return;
         };
-        let calling = matches!(
-            client.machine,
-            ClientMachine::Invite(invite_client::State::Calling { .. })
-        );
-        if calling && client.flow.peer == peer {
-            self.branch_over(id, Cause::Transport);
+        if client.flow.peer != peer {
+            return;
+        }
+        match client.machine {
+            ClientMachine::Invite(invite_client::State::Calling { .. }) => {
+                self.branch_over(id, Cause::Transport);
+            }
+            ClientMachine::NonInvite(_) => {
+                self.probe_over(id, Cause::Transport);
+            }
+            ClientMachine::Invite(_) => {}
         }
     }
 

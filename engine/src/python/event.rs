@@ -114,23 +114,56 @@ pub struct PyFailed {
     cancelled: bool,
     #[pyo3(get)]
     early_media: bool,
+    #[pyo3(get)]
+    retry_after: Option<u32>,
     cause: Cause,
     reason: Box<[u8]>,
+    contacts: Vec<Box<[u8]>>,
 }
 
 #[pymethods]
 impl PyFailed {
     #[getter]
     fn cause(&self) -> &'static str {
-        match self.cause {
-            Cause::Response => "response",
-            Cause::Timeout => "timeout",
-            Cause::Transport => "transport",
-        }
+        cause(self.cause)
     }
     #[getter]
     fn reason<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         text(py, &self.reason)
+    }
+    #[getter]
+    fn contact_users<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyString>> {
+        let users = self.contacts.iter().map(|uri| uri::parse(uri));
+        users
+            .map(|uri| text(py, &uri.map_or_else(|_| Vec::new(), |uri| uri.number())))
+            .collect()
+    }
+}
+
+#[pyclass(frozen, name = "Probed", module = "sipguard._engine")]
+pub struct PyProbed {
+    #[pyo3(get)]
+    probe: u64,
+    #[pyo3(get)]
+    status: u16,
+    #[pyo3(get)]
+    retry_after: Option<u32>,
+    cause: Cause,
+}
+
+#[pymethods]
+impl PyProbed {
+    #[getter]
+    fn cause(&self) -> &'static str {
+        cause(self.cause)
+    }
+}
+
+fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Response => "response",
+        Cause::Timeout => "timeout",
+        Cause::Transport => "transport",
     }
 }
 
@@ -211,6 +244,8 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
             cancelled,
             early_media,
             reason,
+            retry_after,
+            contacts,
         } => Bound::new(
             py,
             PyFailed {
@@ -218,8 +253,25 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
                 status,
                 cancelled,
                 early_media,
+                retry_after,
                 cause,
                 reason,
+                contacts,
+            },
+        )?
+        .into_any(),
+        Event::Probed {
+            probe,
+            status,
+            cause,
+            retry_after,
+        } => Bound::new(
+            py,
+            PyProbed {
+                probe,
+                status,
+                retry_after,
+                cause,
             },
         )?
         .into_any(),

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use super::ip;
 use crate::proxy::command::Target;
 use crate::transport::Transport;
+use crate::uri;
 
 #[pyclass(frozen, name = "Target", module = "sipguard._engine")]
 pub struct PyTarget(pub(super) Target);
@@ -17,7 +18,7 @@ impl PyTarget {
     #[new]
     #[pyo3(signature = (
         host, port, *, listener=0, transport="udp", answer_timeout_ms=4000, ring_timeout_ms=181_000,
-        dials_by_to=false, takes_refer=false,
+        dials_by_to=false, takes_refer=false, domain=None,
     ))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn new(
@@ -29,14 +30,18 @@ impl PyTarget {
         ring_timeout_ms: u64,
         dials_by_to: bool,
         takes_refer: bool,
+        domain: Option<&str>,
     ) -> PyResult<Self> {
         let ip = ip(host)?;
         let transport = Transport::from_param(transport.as_bytes())
             .ok_or_else(|| PyValueError::new_err(format!("not udp or tcp: {transport:?}")))?;
         let peer = SocketAddr::new(ip, port);
+        if let Some(name) = domain.filter(|name| !is_domain(name)) {
+            return Err(PyValueError::new_err(format!("not a host name: {name:?}")));
+        }
         Ok(PyTarget(Target {
             peer,
-            host: peer.to_string(),
+            host: domain.map_or_else(|| peer.to_string(), str::to_owned),
             listener,
             transport,
             answer_timeout: answer_timeout_ms.saturating_mul(1_000_000),
@@ -45,4 +50,14 @@ impl PyTarget {
             takes_refer,
         }))
     }
+}
+
+/// A host name, with or without a port: nothing else of a URI, which could carry other parts into the request.
+fn is_domain(name: &str) -> bool {
+    let text = format!("sip:{name}");
+    let host = name.split(':').next().unwrap_or_default();
+    uri::parse(text.as_bytes()).is_ok_and(|uri| uri.user.is_none() && uri.host == host.as_bytes())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte))
 }

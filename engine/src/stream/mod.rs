@@ -256,7 +256,8 @@ impl Endpoint {
                     matches!(state, non_invite_client::State::Trying { .. })
                 }
             };
-            if !unheard || matches!(client.origin, Origin::Abandoned) {
+            let origin = client.origin;
+            if !unheard || matches!(origin, Origin::Abandoned) {
                 continue;
             }
             if !fresh {
@@ -274,6 +275,7 @@ impl Endpoint {
             }
             if invite {
                 self.branch_over(id, Cause::Transport);
+            } else if self.probe_over(id, Cause::Transport) {
             } else {
                 self.table.remove_client(id);
                 if let Origin::Relay(server) = origin {

@@ -68,6 +68,8 @@ pub enum Origin {
     Relay(Id<Server>),
     /// Our own: BYE of a hang-up, CANCEL. Responses end here.
     Own,
+    /// Our own OPTIONS that asks whether a gateway is there; the number is policy's.
+    Probe(u64),
     /// An INVITE whose call went elsewhere: a late 2xx is acknowledged and ended here (no free call).
     Abandoned,
 }
