@@ -298,8 +298,10 @@ class Engine:
         that cost.
         """
     def probe(self, probe: int, target: Target, now: int) -> None:
-        """Send an OPTIONS of our own (RFC 3261 section 11); a `Probed` with this number follows, at the latest
-        when the answer timeout of `target` is over."""
+        """Send an OPTIONS of our own (RFC 3261 section 11).
+
+        A `Probed` with this number follows, at the latest when the answer timeout of `target` is over.
+        """
     def reject(
         self, call: int, status: int, phrase: str, reason: str | None = None, retry_after: int | None = None
     ) -> bool:

@@ -130,7 +130,8 @@ impl World {
                         self.sg.release(call);
                     }
                 }
-                Event::Ringing { .. } => {}
+                Event::Ringing { call, .. } => self.sg.probe(call, &target(2)),
+                Event::Probed { .. } => {}
             }
         }
         let out: Vec<_> = self
