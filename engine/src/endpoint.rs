@@ -172,6 +172,16 @@ impl Endpoint {
         self.fired = fired;
     }
 
+    /// When the next timer is due; [`Nanos::MAX`] while none is armed.
+    pub fn timer_deadline(&self) -> Nanos {
+        self.wheel.deadline().unwrap_or(Nanos::MAX)
+    }
+
+    /// Whether events wait, or orders for connections.
+    pub fn wants_policy(&self) -> bool {
+        !self.events.is_empty() || self.has_stream_orders()
+    }
+
     /// When [`Endpoint::advance`] wants to be called next; at once while events wait.
     pub fn deadline(&self) -> Option<Nanos> {
         if self.events.is_empty() {
@@ -184,6 +194,11 @@ impl Endpoint {
     /// The next event for policy.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Datagrams that are to be sent, without what is for connections.
+    pub fn take_datagrams(&mut self, into: &mut Outbox) {
+        self.outbox.take_datagrams(into);
     }
 
     /// What is to be sent.

@@ -19,3 +19,5 @@ pub mod transaction;
 pub mod transport;
 pub mod udp;
 pub mod uri;
+pub mod wake;
+pub mod worker;

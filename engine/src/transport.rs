@@ -200,6 +200,12 @@ impl Outbox {
             .map(|(flow, range)| (*flow, &self.bytes[range.clone()]))
     }
 
+    /// Move the datagrams into an outbox that has none, and take its memory in exchange.
+    pub fn take_datagrams(&mut self, into: &mut Outbox) {
+        std::mem::swap(&mut self.bytes, &mut into.bytes);
+        std::mem::swap(&mut self.queue, &mut into.queue);
+    }
+
     /// The first `count` datagrams are gone.
     pub fn sent(&mut self, count: usize) {
         self.queue.drain(..count.min(self.queue.len()));

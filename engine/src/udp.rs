@@ -1,5 +1,5 @@
-//! UDP sockets, read and written in batches (recvmmsg, sendmmsg). The only file that owns a socket, and the
-//! only one with `unsafe`: each block is one system call over memory that this file owns.
+//! UDP sockets, read and written in batches (recvmmsg, sendmmsg). The only file that owns a socket; each
+//! `unsafe` block is one system call over memory that this file owns.
 
 #![allow(unsafe_code)]
 
@@ -7,170 +7,104 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
-use crate::endpoint::Endpoint;
-use crate::timer::Nanos;
-use crate::transport::{canonical, Flow, Listener};
+use crate::transport::{canonical, Flow, Listener, Outbox};
 
 /// Datagrams per system call. Large enough to share its cost, small enough that a batch is decided on and
 /// sent within a millisecond.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 /// No UDP datagram is longer.
 const DATAGRAM: usize = 65_536;
 /// Asked for on each socket; holds about a second of signalling at 2,000 calls per second.
 const SOCKET_BUFFER: libc::c_int = 8 << 20;
 
-/// Key of the timer among the descriptors of the epoll set.
-const TIMER: u64 = u64::MAX;
+/// The sockets, by listener; None for a listener without UDP.
+pub type Sockets = Vec<Option<Arc<UdpSocket>>>;
 
-/// The sockets of an endpoint behind one epoll descriptor.
-///
-/// An event loop watches that descriptor instead of the sockets: a socket with a queued ICMP error reports
-/// EPOLLERR, on which libuv would stop watching it.
-///
-/// Under load, waking for every datagram costs more than the datagram. So while datagrams come faster than
-/// `gather`, the sockets are not watched; a timer in the same set wakes the loop once per `gather` for all that
-/// came meanwhile, as network cards moderate their interrupts. The first datagram after a pause is read at once.
-pub struct Udp {
-    epoll: OwnedFd,
-    timer: OwnedFd,
-    /// By listener; None for one without UDP.
-    sockets: Vec<Option<UdpSocket>>,
-    buffer: Vec<u8>,
-    more: bool,
-    gather: Nanos,
-    gathering: bool,
-    last_read: Nanos,
+/// Bind a socket; returns it and what peers are told of it.
+pub fn bind(
+    addr: SocketAddr,
+    advertise: Option<(&str, u16)>,
+) -> io::Result<(Arc<UdpSocket>, Listener)> {
+    let socket = open(addr)?;
+    let local = socket.local_addr()?;
+    Ok((Arc::new(socket), named(local, advertise)))
 }
 
-impl Udp {
-    /// No socket yet. `gather`: how long a datagram under load may wait for others; 0: not at all.
-    pub fn new(gather: Nanos) -> io::Result<Self> {
-        // SAFETY: takes no memory; the descriptors are checked and then owned.
-        let (epoll, timer) = unsafe {
+/// A listener that has no UDP socket, only what a driver opens for streams.
+pub fn without(addr: SocketAddr, advertise: Option<(&str, u16)>) -> Listener {
+    Listener {
+        udp: false,
+        ..named(addr, advertise)
+    }
+}
+
+/// What a socket gave.
+pub enum Read<'a> {
+    /// A datagram.
+    Datagram(Flow, &'a [u8]),
+    /// One of ours could not be delivered to this peer; its beginning, as ICMP quotes it.
+    Undeliverable(SocketAddr, &'a [u8]),
+}
+
+/// Reads the sockets, which wait behind one epoll descriptor.
+pub struct Reader {
+    epoll: OwnedFd,
+    sockets: Sockets,
+    buffer: Vec<u8>,
+    /// Of the last batch: the peers and lengths.
+    batch: Vec<(Option<SocketAddr>, usize)>,
+    errors: bool,
+}
+
+impl Reader {
+    /// No socket yet.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: takes no memory; the descriptor is checked and then owned.
+        let epoll = unsafe {
             let epoll = libc::epoll_create1(libc::EPOLL_CLOEXEC);
             check(epoll)?;
-            let epoll = OwnedFd::from_raw_fd(epoll);
-            let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
-            let timer = libc::timerfd_create(libc::CLOCK_MONOTONIC, flags);
-            check(timer)?;
-            (epoll, OwnedFd::from_raw_fd(timer))
+            OwnedFd::from_raw_fd(epoll)
         };
-        let mut udp = Udp {
+        Ok(Reader {
             epoll,
-            timer,
             sockets: Vec::new(),
             buffer: vec![0; BATCH * DATAGRAM],
-            more: false,
-            gather,
-            gathering: false,
-            last_read: 0,
-        };
-        udp.watch(libc::EPOLL_CTL_ADD, udp.timer.as_raw_fd(), TIMER, true)?;
-        Ok(udp)
-    }
-
-    /// Bind a socket and make it known to the endpoint.
-    pub fn listen(
-        &mut self,
-        endpoint: &mut Endpoint,
-        addr: SocketAddr,
-        advertise: Option<(&str, u16)>,
-    ) -> io::Result<u16> {
-        let socket = bind(addr)?;
-        let local = socket.local_addr()?;
-        let key = self.sockets.len() as u64;
-        self.watch(libc::EPOLL_CTL_ADD, socket.as_raw_fd(), key, true)?;
-        self.sockets.push(Some(socket));
-        Ok(endpoint.add_listener(named(local, advertise)))
-    }
-
-    /// Make a listener known that has no UDP socket, only what a driver opens for streams.
-    pub fn listen_without(
-        &mut self,
-        endpoint: &mut Endpoint,
-        addr: SocketAddr,
-        advertise: Option<(&str, u16)>,
-    ) -> u16 {
-        self.sockets.push(None);
-        endpoint.add_listener(Listener {
-            udp: false,
-            ..named(addr, advertise)
+            batch: Vec::with_capacity(BATCH),
+            errors: false,
         })
     }
 
-    /// Readable whenever [`Udp::read`] has something to do.
+    /// Read this socket too, as that of the next listener.
+    pub fn add(&mut self, socket: Option<Arc<UdpSocket>>) -> io::Result<()> {
+        if let Some(socket) = &socket {
+            let mut event = libc::epoll_event {
+                events: libc::EPOLLIN as u32,
+                u64: self.sockets.len() as u64,
+            };
+            let (epoll, fd) = (self.epoll.as_raw_fd(), socket.as_raw_fd());
+            // SAFETY: `event` lives over the call; both descriptors are open.
+            check(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event) })?;
+        }
+        self.sockets.push(socket);
+        Ok(())
+    }
+
+    /// Readable whenever a socket has something to read, errors included.
     pub fn fd(&self) -> RawFd {
         self.epoll.as_raw_fd()
     }
 
-    /// The last read filled a batch: there may be more.
-    pub fn more(&self) -> bool {
-        self.more
+    /// How many listeners there are.
+    pub fn listeners(&self) -> usize {
+        self.sockets.len()
     }
 
-    /// Read up to a batch from every socket into the endpoint.
-    pub fn read(&mut self, endpoint: &mut Endpoint, now: Nanos) {
-        self.more = false;
-        let mut count = 0;
-        for listener in 0..self.sockets.len() {
-            count += self.read_batch(endpoint, now, listener);
-        }
-        let dense = now.saturating_sub(self.last_read) < 2 * self.gather;
-        if count > 0 {
-            self.last_read = now;
-        }
-        self.moderate(count > 0 && dense);
-    }
-
-    /// Gather for a while (or one while more), or go back to waking for each datagram.
-    fn moderate(&mut self, gather: bool) {
-        if gather != self.gathering {
-            self.gathering = gather;
-            for key in 0..self.sockets.len() {
-                let Some(Some(socket)) = self.sockets.get(key) else {
-                    continue;
-                };
-                let fd = socket.as_raw_fd();
-                // Both cannot fail for a descriptor that is in the set; if they did, nothing is lost but time.
-                let _ = self.watch(libc::EPOLL_CTL_MOD, fd, key as u64, !gather);
-            }
-            if !gather {
-                self.set_timer(0);
-            }
-        }
-        if gather {
-            self.set_timer(self.gather);
-        }
-    }
-
-    /// Once after `delay`; never for 0. Setting it again also takes back that it fired.
-    fn set_timer(&self, delay: Nanos) {
-        let mut spec = libc::itimerspec {
-            it_interval: libc::timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
-            it_value: libc::timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
-        };
-        spec.it_value.tv_sec = (delay / 1_000_000_000) as libc::time_t;
-        spec.it_value.tv_nsec = (delay % 1_000_000_000) as libc::c_long;
-        // SAFETY: `spec` lives over the call.
-        unsafe { libc::timerfd_settime(self.timer.as_raw_fd(), 0, &spec, std::ptr::null_mut()) };
-    }
-
-    /// Put a descriptor into the set, or change whether it is waited for. Errors are reported either way.
-    fn watch(&mut self, operation: libc::c_int, fd: RawFd, key: u64, read: bool) -> io::Result<()> {
-        let events = if read { libc::EPOLLIN as u32 } else { 0 };
-        let mut event = libc::epoll_event { events, u64: key };
-        // SAFETY: `event` lives over the call; both descriptors are open.
-        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })
-    }
-
-    fn read_batch(&mut self, endpoint: &mut Endpoint, now: Nanos, listener: usize) -> usize {
+    /// Read up to a batch from the socket of a listener; how many datagrams it was. [`Reader::each`] has them.
+    pub fn fill(&mut self, listener: usize) -> usize {
+        self.batch.clear();
+        self.errors = false;
         let Some(Some(socket)) = self.sockets.get(listener) else {
             return 0;
         };
@@ -203,25 +137,34 @@ impl Udp {
         let Ok(count) = usize::try_from(count) else {
             // No datagram: then perhaps it was a queued ICMP error that woke us. It has to be read, whether
             // the call reported it or a send did before: as long as it is queued, the set stays readable.
-            self.read_errors(endpoint, now, listener);
+            self.errors = true;
             return 0;
         };
-        self.more |= count == BATCH;
         for at in 0..count {
             let truncated = headers[at].msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            let Some(peer) = address(&names[at]).filter(|_| !truncated) else {
-                continue;
-            };
-            let start = at * DATAGRAM;
-            let bytes = &self.buffer[start..start + (headers[at].msg_len as usize).min(DATAGRAM)];
-            endpoint.receive(now, Flow::udp(listener as u16, peer), bytes);
+            let peer = address(&names[at]).filter(|_| !truncated);
+            let length = (headers[at].msg_len as usize).min(DATAGRAM);
+            self.batch.push((peer, length));
         }
         count
     }
 
+    /// What the last [`Reader::fill`] of this listener read.
+    pub fn each(&mut self, listener: usize, mut take: impl FnMut(Read)) {
+        for (chunk, (peer, length)) in self.buffer.chunks_exact(DATAGRAM).zip(&self.batch) {
+            if let Some(peer) = peer {
+                let flow = Flow::udp(listener as u16, *peer);
+                take(Read::Datagram(flow, &chunk[..*length]));
+            }
+        }
+        if self.errors {
+            self.read_errors(listener, take);
+        }
+    }
+
     /// What ICMP said about datagrams that we sent (ip(7), IP_RECVERR): the name is the destination, the
     /// payload the beginning of what was sent.
-    fn read_errors(&mut self, endpoint: &mut Endpoint, now: Nanos, listener: usize) {
+    fn read_errors(&mut self, listener: usize, mut take: impl FnMut(Read)) {
         let Some(Some(socket)) = self.sockets.get(listener) else {
             return;
         };
@@ -252,50 +195,60 @@ impl Udp {
                 return;
             };
             if let Some(peer) = address(&name) {
-                endpoint.undeliverable(now, peer, &self.buffer[..len.min(DATAGRAM)]);
+                take(Read::Undeliverable(peer, &self.buffer[..len.min(DATAGRAM)]));
             }
         }
     }
+}
 
-    /// Send what is queued; returns how many are left because a socket is full.
-    pub fn write(&mut self, endpoint: &mut Endpoint, now: Nanos) -> usize {
-        let mut lost: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
+/// What a write could not deliver: where, and the beginning of it.
+pub type Undelivered = Vec<(SocketAddr, Vec<u8>)>;
+
+/// Writes to the sockets.
+#[derive(Default)]
+pub struct Writer {
+    sockets: Sockets,
+}
+
+impl Writer {
+    /// Write to this socket too, as that of the next listener.
+    pub fn add(&mut self, socket: Option<Arc<UdpSocket>>) {
+        self.sockets.push(socket);
+    }
+
+    /// Send what is queued. What is left in the queue found its socket full. Returns how many were sent, and
+    /// those that the system refused.
+    pub fn write(&self, outbox: &mut Outbox) -> (u64, Undelivered) {
+        let mut lost = Undelivered::new();
+        // The error of an earlier datagram may be reported on this call; the call after it sends.
+        let mut reported = false;
         let mut sent = 0;
-        loop {
-            let (done, error) = self.write_batch(endpoint);
+        while !outbox.is_empty() {
+            let (done, error) = self.write_batch(outbox);
             sent += done as u64;
-            endpoint.outbox().sent(done);
+            outbox.sent(done);
             match error {
-                None if endpoint.outbox().is_empty() => break,
                 None => {}
                 Some(libc::EAGAIN) => break,
-                // The error of an earlier datagram, reported on this call: the next call sends.
                 Some(libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EINTR)
-                    if !lost.iter().any(|(_, bytes)| bytes.is_empty()) =>
+                    if !reported =>
                 {
-                    lost.push((
-                        SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
-                        Vec::new(),
-                    ));
+                    reported = true;
                 }
                 Some(_) => {
-                    lost.retain(|(_, bytes)| !bytes.is_empty());
-                    if let Some((flow, bytes)) = endpoint.outbox().iter().next() {
+                    reported = false;
+                    if let Some((flow, bytes)) = outbox.iter().next() {
                         lost.push((flow.peer, bytes[..bytes.len().min(2048)].to_vec()));
                     }
-                    endpoint.outbox().sent(1);
+                    outbox.sent(1);
                 }
             }
         }
-        endpoint.counters.sent += sent;
-        for (peer, bytes) in lost.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
-            endpoint.undeliverable(now, peer, &bytes);
-        }
-        endpoint.outbox().len()
+        (sent, lost)
     }
 
     /// One sendmmsg over the messages in front that leave from the same socket.
-    fn write_batch(&mut self, endpoint: &mut Endpoint) -> (usize, Option<libc::c_int>) {
+    fn write_batch(&self, outbox: &Outbox) -> (usize, Option<libc::c_int>) {
         // SAFETY: all-zero is a valid value of these C structures.
         let (mut names, mut headers): ([libc::sockaddr_storage; BATCH], [libc::mmsghdr; BATCH]) =
             unsafe { (zeroed(), zeroed()) };
@@ -305,7 +258,7 @@ impl Udp {
         });
         let mut listener = None;
         let mut count = 0;
-        for (flow, bytes) in endpoint.outbox().iter().take(BATCH) {
+        for (flow, bytes) in outbox.iter().take(BATCH) {
             if *listener.get_or_insert(flow.listener) != flow.listener {
                 break;
             }
@@ -354,7 +307,7 @@ fn check(result: libc::c_int) -> io::Result<()> {
     }
 }
 
-fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
+fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
     let family = if addr.is_ipv4() {
         libc::AF_INET
     } else {
@@ -466,22 +419,32 @@ mod tests {
 
     #[test]
     fn t10_a_closed_port_is_reported_up_and_the_socket_goes_on() -> io::Result<()> {
-        let mut endpoint = Endpoint::new(1, &[1; 32], 0);
-        let mut udp = Udp::new(0)?;
-        udp.listen(&mut endpoint, SocketAddr::from(([127, 0, 0, 1], 0)), None)?;
+        let (socket, _) = bind(SocketAddr::from(([127, 0, 0, 1], 0)), None)?;
+        let (mut reader, mut writer) = (Reader::new()?, Writer::default());
+        reader.add(Some(socket.clone()))?;
+        writer.add(Some(socket));
         let closed = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let open = UdpSocket::bind("127.0.0.1:0")?;
         open.set_read_timeout(Some(std::time::Duration::from_secs(5)))?;
         let to = |peer| Flow::udp(0, peer);
+        let (mut all, mut reported) = (0, 0);
         for round in 0..3 {
-            endpoint.outbox().push(to(closed), b"OPTIONS");
-            endpoint.outbox().push(to(open.local_addr()?), b"OPTIONS");
-            assert_eq!(udp.write(&mut endpoint, 0), 0);
+            let mut outbox = Outbox::default();
+            outbox.push(to(closed), b"OPTIONS");
+            outbox.push(to(open.local_addr()?), b"OPTIONS");
+            let (sent, lost) = writer.write(&mut outbox);
+            assert!(outbox.is_empty());
+            all += sent + lost.len() as u64;
             let mut buffer = [0; 16];
             assert_eq!(open.recv(&mut buffer)?, 7, "round {round}");
-            udp.read(&mut endpoint, 0);
+            assert_eq!(reader.fill(0), 0);
+            reader.each(0, |read| {
+                assert!(matches!(read, Read::Undeliverable(peer, b"OPTIONS") if peer == closed));
+                reported += 1;
+            });
         }
-        assert!(endpoint.counters.sent >= 6);
+        assert_eq!(all, 6);
+        assert!(reported > 0);
         Ok(())
     }
 }

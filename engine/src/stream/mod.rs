@@ -148,15 +148,20 @@ impl Endpoint {
         message.is_some()
     }
 
+    /// Whether [`Endpoint::stream_orders`] has any.
+    pub fn has_stream_orders(&self) -> bool {
+        !self.outbox.streamed.is_empty() || !self.streams.is_quiet()
+    }
+
     /// What is to be done with the connections, in order. To be asked before
     /// datagrams are flushed: a request may become one.
     pub fn stream_orders(&mut self) -> Vec<Order> {
-        if self.outbox.streamed.is_empty() && self.streams.is_quiet() {
+        if !self.has_stream_orders() {
             return Vec::new();
         }
         let mut orders = Vec::new();
         // Twice at most: what fails the first time goes over a connection of its own or not at all.
-        while !self.outbox.streamed.is_empty() || !self.streams.is_quiet() {
+        while self.has_stream_orders() {
             for message in std::mem::take(&mut self.outbox.streamed) {
                 match self.streams.send(self.now, &message) {
                     Some(id) => {
