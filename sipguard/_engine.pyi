@@ -1,9 +1,10 @@
 """The native SIP engine (engine/, Rust). It knows SIP and no money; it never raises on network data.
 
 Time goes in as monotonic nanoseconds, randomness as a seed. Orders that answer an event are of the moment of
-its `poll`; those that may come later say `now`. One crossing per batch: `poll` reads and
-answers what needs no decision and returns the events that do; the calls below act on one event each;
-`flush` sends. `poll` and `flush` release the GIL. Not thread-safe: one thread at a time.
+its `poll`; those that may come later say `now`. After `start` a thread of the engine's own keeps the wire: it
+reads, answers what needs no decision, runs the timers and sends. One crossing per batch: `poll` returns the
+events that need a decision, the calls below act on one event each, `flush` sends what was ordered.
+Thread-safe: every call takes the engine for itself while it lasts, microseconds.
 """
 
 from collections.abc import Sequence
@@ -235,7 +236,7 @@ class Engine:
 
         `server_name`: Server header of the responses that the engine makes itself. `now`: the clock that
         `poll` will go on with. `gather_us`: microseconds that a datagram under load
-        may wait for others. Raises ValueError on anything else.
+        may wait for others, and events after it. Raises ValueError on anything else.
         """
     def listen(
         self,
@@ -247,7 +248,7 @@ class Engine:
     ) -> int:
         """Make a listener known, and bind its UDP socket unless `udp` is false; returns its index.
 
-        Raises OSError where the socket cannot be had.
+        Raises OSError where the socket cannot be had, RuntimeError after `start`.
         """
     def limit_streams(self, total: int, per_source: int, message_seconds: int, idle_seconds: int) -> None:
         """What peers may have: connections in all, and with one address; seconds for a whole message, and
@@ -274,16 +275,23 @@ class Engine:
         """A datagram that came in by other ways than our own sockets. `host`: an IP address."""
     def take(self) -> list[tuple[int, str, int, bytes]]:
         """What is queued to be sent, as (listener, host, port, message), instead of `flush`."""
-    def fileno(self) -> int:
-        """An epoll descriptor that is readable whenever `poll` has something to read."""
+    def start(self) -> int:
+        """Begin to read the sockets, on a thread of its own.
+
+        Returns a descriptor that is readable while `poll` has something to tell. Raises RuntimeError the
+        second time.
+        """
+    def stop(self) -> None:
+        """End the thread: nothing is read any more; `flush` still sends."""
     def poll(self, now: int) -> list[Event]:
-        """Read a batch, run the timers due by `now`, return the events in order. Never raises."""
-    def more(self) -> bool:
-        """The last `poll` filled its batch: there may be more to read."""
+        """Run the timers due by `now`, return the events in order, some 100 at most. Never raises."""
     def deadline(self) -> int | None:
-        """When `poll` wants to be called again although nothing arrived; None: no timer is armed."""
-    def flush(self) -> int:
-        """Send what is queued; returns the datagrams left because the socket was full."""
+        """When `poll` wants to be called again although nothing arrived; None: no timer is armed.
+
+        Before `start`: after it the timers are the thread's.
+        """
+    def flush(self) -> None:
+        """Send what is queued."""
     def ask_requests(self, ask: bool) -> None:
         """Whether requests outside a dialog other than INVITE become `Request` events.
 

@@ -191,6 +191,13 @@ impl Endpoint {
         }
     }
 
+    /// The next events for policy, `limit` at most, and whether there are more.
+    pub fn take_events(&mut self, limit: usize) -> (VecDeque<Event>, bool) {
+        let left = self.events.split_off(limit.min(self.events.len()));
+        let more = !left.is_empty();
+        (std::mem::replace(&mut self.events, left), more)
+    }
+
     /// The next event for policy.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()

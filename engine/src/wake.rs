@@ -36,6 +36,11 @@ impl Wake {
         self.fd.as_raw_fd()
     }
 
+    /// Whether somebody will be woken, or was and has not looked yet.
+    pub fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Acquire)
+    }
+
     /// Wake whoever waits. What it is woken for must be in place before.
     pub fn raise(&self) {
         if !self.raised.swap(true, Ordering::AcqRel) {

@@ -2,7 +2,7 @@
 //!
 //! Policy lives on an event loop of its own and is woken only for events. Both work on one endpoint, each
 //! under its lock for the length of a batch. Datagrams are sent without that lock, in the order in which
-//! they were queued, by whoever comes first: see [`Shared::flush`].
+//! they were queued, by whoever comes first: see [`Shared::send`].
 //!
 //! Under load, waking for every datagram costs more than the datagram. So while datagrams come faster than
 //! `gather`, the sockets are read once per `gather` for all that came meanwhile, as network cards moderate
@@ -75,14 +75,24 @@ impl Shared {
         self.sender.lock().writer.add(socket);
     }
 
-    /// Send what is queued.
+    /// Send what is queued, after orders from outside the worker.
+    pub fn flush(&self) {
+        if self.endpoint().wants_policy() {
+            self.policy.raise();
+        }
+        if self.send() {
+            self.worker.raise();
+        }
+    }
+
+    /// Send what is queued; true if a socket was full.
     ///
     /// Who finds another thread sending leaves it to that one, which looks again before it lets go: so what
     /// is queued first is sent first, and nobody holds the endpoint while the kernel copies.
-    pub fn flush(&self) {
+    fn send(&self) -> bool {
         loop {
             let Some(mut sender) = self.sender.try_lock() else {
-                return;
+                return false;
             };
             let mut core = self.core.lock();
             let again = core.endpoint.timer_deadline() < core.wakes_at;
@@ -96,7 +106,7 @@ impl Shared {
             if sender.outbox.is_empty() {
                 // Let go while the endpoint is still held: what is queued after this finds nobody sending.
                 drop(sender);
-                return;
+                return false;
             }
             drop(core);
             let Sender { writer, outbox } = &mut *sender;
@@ -109,10 +119,8 @@ impl Shared {
                 core.endpoint.undeliverable(now, peer, &bytes);
             }
             if full {
-                core.wakes_at = 0;
                 drop(sender);
-                self.worker.raise();
-                return;
+                return true;
             }
         }
     }
@@ -195,7 +203,12 @@ impl Run {
             if more {
                 next = Some(now);
             }
-            shared.flush();
+            if shared.send() {
+                next = Some(
+                    next.map_or(Nanos::MAX, |at| at)
+                        .min(now + FULL_SOCKET_RETRY),
+                );
+            }
         }
     }
 
@@ -226,7 +239,7 @@ impl Run {
         let mut core = self.shared.core.lock();
         core.endpoint.advance(now);
         let mut at = core.endpoint.timer_deadline();
-        if core.endpoint.wants_policy() {
+        if core.endpoint.wants_policy() && !self.shared.policy.is_raised() {
             let tell_at = self.last_told + self.gather;
             if tell_at <= now {
                 self.last_told = now;
@@ -234,9 +247,6 @@ impl Run {
             } else {
                 at = at.min(tell_at);
             }
-        }
-        if !core.endpoint.outbox().is_empty() {
-            at = at.min(now + FULL_SOCKET_RETRY);
         }
         if let Some(next) = next {
             at = at.min(next);

@@ -1,4 +1,4 @@
-"""Drives the engine from the event loop: read, hand the events over, flush, wake when a timer is due.
+"""Joins the engine to the event loop: its thread keeps the wire and wakes the loop for events alone.
 
 Mutate once, then drain: between a `poll` and its `flush` nothing is awaited.
 """
@@ -10,10 +10,6 @@ from collections.abc import Callable
 
 from sipguard.sip.events import Engine, Event
 from sipguard.sip.stream import Streams
-
-_NS = 1_000_000_000
-FULL_SOCKET_RETRY_SECONDS = 0.001
-"""A full send buffer of several megabytes empties faster than this on any link that carries calls."""
 
 
 class Driver:
@@ -31,26 +27,22 @@ class Driver:
         self._loop = loop
         self._clock = clock
         self._handle = handle
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns = 0
         self._kicked = False
         self._woken = False
-        self._running = False
+        self._fd: int | None = None
         self.streams = Streams(engine, loop, clock, self.wake)
 
     def start(self) -> None:
-        """Begin to read."""
-        self._running = True
-        self._loop.add_reader(self._engine.fileno(), self.turn)
-        self._arm()
+        """Begin to read. Once in the life of an engine."""
+        self._fd = self._engine.start()
+        self._loop.add_reader(self._fd, self.turn)
 
     def stop(self) -> None:
         """Read no more; what is queued is sent."""
-        self._running = False
-        self._loop.remove_reader(self._engine.fileno())
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._fd is not None:
+            self._loop.remove_reader(self._fd)
+            self._fd = None
+            self._engine.stop()
         self._send()
 
     async def close(self) -> None:
@@ -58,24 +50,20 @@ class Driver:
         await self.streams.close()
 
     def turn(self) -> None:
-        """One batch: read and time, decide, send."""
-        engine = self._engine
-        for event in engine.poll(self._clock()):
+        """One batch of events: decide, send."""
+        for event in self._engine.poll(self._clock()):
             self._handle(event)
         self._send()
-        if engine.more():
-            self._loop.call_soon(self.turn)
-        self._arm()
 
     def wake(self) -> None:
         """Something came in that is no datagram: take a turn at the end of this round of the loop."""
-        if not self._woken and self._running:
+        if not self._woken and self._fd is not None:
             self._woken = True
             self._loop.call_soon(self._on_wake)
 
     def _on_wake(self) -> None:
         self._woken = False
-        if self._running:
+        if self._fd is not None:
             self.turn()
 
     def kick(self) -> None:
@@ -87,26 +75,9 @@ class Driver:
     def _flush(self) -> None:
         self._kicked = False
         self._send()
-        self._arm()
 
     def _send(self) -> None:
         # First the streams: a request that finds no connection may become a datagram.
         if orders := self._engine.stream_orders():
             self.streams.carry_out(orders)
-        if self._engine.flush():
-            self._loop.call_later(FULL_SOCKET_RETRY_SECONDS, self.kick)
-
-    def _arm(self) -> None:
-        """Wake for the engine's next timer; an earlier wake-up that is armed already serves as well."""
-        due = self._engine.deadline()
-        if due is None or (self._timer is not None and self._timer_ns <= due):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_ns = due
-        delay = max(0, due - self._clock()) / _NS
-        self._timer = self._loop.call_later(delay, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self.turn()
+        self._engine.flush()

@@ -1,8 +1,10 @@
 //! The engine with its sockets: what Python calls, one method for each order.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -12,8 +14,10 @@ use super::stream::order;
 use super::target::PyTarget;
 use crate::endpoint::Endpoint;
 use crate::stream::table::Limits;
-use crate::transport::{Flow, Listener};
-use crate::udp::Udp;
+use crate::timer::Nanos;
+use crate::transport::{Flow, Listener, Outbox};
+use crate::udp::{self, Reader};
+use crate::worker::{Shared, Worker};
 
 #[pyclass(frozen, get_all, name = "Stats", module = "sipguard._engine")]
 pub struct PyStats {
@@ -28,11 +32,20 @@ pub struct PyStats {
     streams: usize,
 }
 
-#[pyclass(name = "Engine", module = "sipguard._engine")]
+#[pyclass(frozen, name = "Engine", module = "sipguard._engine")]
 pub struct PyEngine {
-    endpoint: Endpoint,
-    udp: Udp,
-    now: u64,
+    shared: Arc<Shared>,
+    /// Until it is the worker's.
+    reader: Mutex<Option<Reader>>,
+    worker: Mutex<Option<Worker>>,
+    gather: Nanos,
+}
+
+/// Events of one `poll`: a few milliseconds of policy, after which what else the loop has to do gets its turn.
+const EVENTS: usize = 128;
+
+fn is_running() -> PyErr {
+    PyRuntimeError::new_err("the engine was started already")
 }
 
 /// Header lines of a refusal: Reason (RFC 3326) and Retry-After. Line ends are taken out of `reason`, so
@@ -68,15 +81,16 @@ impl PyEngine {
         let mut endpoint = Endpoint::new(epoch, seed, now);
         endpoint.set_server_name(&one_line(server_name));
         Ok(PyEngine {
-            endpoint,
-            udp: Udp::new(gather_us.saturating_mul(1000))?,
-            now,
+            shared: Arc::new(Shared::new(endpoint)?),
+            reader: Mutex::new(Some(Reader::new()?)),
+            worker: Mutex::new(None),
+            gather: gather_us.saturating_mul(1000),
         })
     }
 
     #[pyo3(signature = (host, port, advertise_host=None, advertise_port=None, udp=true))]
     fn listen(
-        &mut self,
+        &self,
         host: &str,
         port: u16,
         advertise_host: Option<&str>,
@@ -88,20 +102,39 @@ impl PyEngine {
             .or(advertise_port.map(|_| host))
             .map(|name| (name, advertise_port.unwrap_or(port)));
         let addr = SocketAddr::new(ip, port);
-        if !udp {
-            return Ok(self.udp.listen_without(&mut self.endpoint, addr, advertise));
-        }
-        Ok(self.udp.listen(&mut self.endpoint, addr, advertise)?)
+        let (socket, listener) = if udp {
+            let (socket, listener) = udp::bind(addr, advertise)?;
+            (Some(socket), listener)
+        } else {
+            (None, udp::without(addr, advertise))
+        };
+        let mut reader = self.reader.lock();
+        let reader = reader.as_mut().ok_or_else(is_running)?;
+        reader.add(socket.clone())?;
+        self.shared.add_socket(socket);
+        Ok(self.shared.endpoint().add_listener(listener))
+    }
+
+    fn start(&self) -> PyResult<i32> {
+        let reader = self.reader.lock().take().ok_or_else(is_running)?;
+        let worker = Worker::start(self.shared.clone(), reader, self.gather)?;
+        *self.worker.lock() = Some(worker);
+        Ok(self.shared.policy.fd())
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        let worker = self.worker.lock().take();
+        py.detach(|| drop(worker));
     }
 
     fn limit_streams(
-        &mut self,
+        &self,
         total: usize,
         per_source: usize,
         message_seconds: u64,
         idle_seconds: u64,
     ) {
-        self.endpoint.set_stream_limits(Limits {
+        self.shared.endpoint().set_stream_limits(Limits {
             total,
             per_source,
             message: message_seconds.saturating_mul(1_000_000_000),
@@ -109,113 +142,104 @@ impl PyEngine {
         });
     }
 
-    fn switch_to_tcp_above(&mut self, bytes: usize) {
-        self.endpoint.set_tcp_above(bytes);
+    fn switch_to_tcp_above(&self, bytes: usize) {
+        self.shared.endpoint().set_tcp_above(bytes);
     }
 
-    fn stream_accepted(&mut self, listener: u16, host: &str, port: u16, now: u64) -> u32 {
+    fn stream_accepted(&self, listener: u16, host: &str, port: u16, now: u64) -> u32 {
         match host.parse() {
-            Ok(ip) => self
-                .endpoint
-                .stream_accepted(now, listener, SocketAddr::new(ip, port)),
+            Ok(ip) => {
+                self.shared
+                    .endpoint()
+                    .stream_accepted(now, listener, SocketAddr::new(ip, port))
+            }
             Err(_) => 0,
         }
     }
 
-    fn stream_connected(&mut self, stream: u32, now: u64) {
-        self.endpoint.stream_connected(now, stream);
+    fn stream_connected(&self, stream: u32, now: u64) {
+        self.shared.endpoint().stream_connected(now, stream);
     }
 
-    fn stream_received(&mut self, stream: u32, data: &[u8], now: u64) {
-        self.endpoint.stream_received(now, stream, data);
+    fn stream_received(&self, stream: u32, data: &[u8], now: u64) {
+        self.shared.endpoint().stream_received(now, stream, data);
     }
 
-    fn stream_finished(&mut self, stream: u32, now: u64) -> bool {
-        self.endpoint.stream_finished(now, stream)
+    fn stream_finished(&self, stream: u32, now: u64) -> bool {
+        self.shared.endpoint().stream_finished(now, stream)
     }
 
-    fn stream_closed(&mut self, stream: u32, now: u64) {
-        self.endpoint.stream_closed(now, stream);
+    fn stream_closed(&self, stream: u32, now: u64) {
+        self.shared.endpoint().stream_closed(now, stream);
     }
 
-    fn stream_orders<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    fn stream_orders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let orders = PyList::empty(py);
-        for next in self.endpoint.stream_orders() {
+        for next in self.shared.endpoint().stream_orders() {
             orders.append(order(py, next)?)?;
         }
         Ok(orders)
     }
 
-    fn fileno(&self) -> i32 {
-        self.udp.fd()
-    }
-
-    fn poll<'py>(&mut self, py: Python<'py>, now: u64) -> PyResult<Bound<'py, PyList>> {
-        self.now = now;
-        let (endpoint, udp) = (&mut self.endpoint, &mut self.udp);
-        py.detach(|| {
-            udp.read(endpoint, now);
+    fn poll<'py>(&self, py: Python<'py>, now: u64) -> PyResult<Bound<'py, PyList>> {
+        self.shared.policy.clear();
+        let (waiting, more) = {
+            let mut endpoint = self.shared.endpoint();
             endpoint.advance(now);
-        });
+            endpoint.take_events(EVENTS)
+        };
+        if more {
+            self.shared.policy.raise();
+        }
         let events = PyList::empty(py);
-        while let Some(next) = self.endpoint.next_event() {
+        for next in waiting {
             events.append(event(py, next)?)?;
         }
         Ok(events)
     }
 
-    fn add_listener(&mut self, host: &str, port: u16) -> u16 {
-        self.endpoint.add_listener(Listener::new(host, port))
+    fn add_listener(&self, host: &str, port: u16) -> u16 {
+        self.shared
+            .endpoint()
+            .add_listener(Listener::new(host, port))
     }
 
-    fn receive(
-        &mut self,
-        now: u64,
-        listener: u16,
-        host: &str,
-        port: u16,
-        data: &[u8],
-    ) -> PyResult<()> {
+    fn receive(&self, now: u64, listener: u16, host: &str, port: u16, data: &[u8]) -> PyResult<()> {
         let peer = SocketAddr::new(ip(host)?, port);
-        self.endpoint.receive(now, Flow::udp(listener, peer), data);
+        self.shared
+            .endpoint()
+            .receive(now, Flow::udp(listener, peer), data);
         Ok(())
     }
 
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let taken = PyList::empty(py);
-        for (flow, bytes) in self.endpoint.outbox().iter() {
+        let mut outbox = Outbox::default();
+        self.shared.endpoint().take_datagrams(&mut outbox);
+        for (flow, bytes) in outbox.iter() {
             let (host, port) = (flow.peer.ip().to_string(), flow.peer.port());
             taken.append((flow.listener, host, port, PyBytes::new(py, bytes)))?;
         }
-        let count = self.endpoint.outbox().len();
-        self.endpoint.outbox().sent(count);
         Ok(taken)
     }
 
-    fn more(&self) -> bool {
-        self.udp.more()
-    }
-
     fn deadline(&self) -> Option<u64> {
-        self.endpoint.deadline()
+        self.shared.endpoint().deadline()
     }
 
-    fn flush(&mut self, py: Python<'_>) -> usize {
-        let (endpoint, udp, now) = (&mut self.endpoint, &mut self.udp, self.now);
-        if endpoint.outbox().is_empty() {
-            return 0;
-        }
-        py.detach(|| udp.write(endpoint, now))
+    fn flush(&self) {
+        self.shared.flush();
     }
 
-    fn ask_requests(&mut self, ask: bool) {
-        self.endpoint.ask_requests(ask);
+    fn ask_requests(&self, ask: bool) {
+        self.shared.endpoint().ask_requests(ask);
     }
 
     #[pyo3(signature = (call, target, user, trusted=false))]
-    fn forward(&mut self, call: u64, target: &PyTarget, user: Option<&str>, trusted: bool) -> bool {
+    fn forward(&self, call: u64, target: &PyTarget, user: Option<&str>, trusted: bool) -> bool {
         let user = user.map(one_line);
-        self.endpoint
+        self.shared
+            .endpoint()
             .forward_for(call, &target.0, user.as_deref(), trusted)
     }
 
@@ -226,53 +250,49 @@ impl PyEngine {
 
     #[pyo3(signature = (call, status, phrase, reason=None, retry_after=None))]
     fn reject(
-        &mut self,
+        &self,
         call: u64,
         status: u16,
         phrase: &str,
         reason: Option<&str>,
         retry_after: Option<u32>,
     ) -> bool {
-        self.endpoint
+        self.shared
+            .endpoint()
             .reject(call, status, &one_line(phrase), &extra(reason, retry_after))
     }
 
-    fn finish(&mut self, call: u64) -> u16 {
-        self.endpoint.finish(call)
+    fn finish(&self, call: u64) -> u16 {
+        self.shared.endpoint().finish(call)
     }
 
-    fn release(&mut self, call: u64, now: u64) -> bool {
-        self.endpoint.set_now(now);
-        self.endpoint.release(call)
+    fn release(&self, call: u64, now: u64) -> bool {
+        self.shared.endpoint().set_now(now);
+        self.shared.endpoint().release(call)
     }
 
-    fn hangup(&mut self, call: u64, reason: &str, now: u64) -> bool {
-        self.endpoint.set_now(now);
-        self.endpoint.hangup(call, &one_line(reason))
+    fn hangup(&self, call: u64, reason: &str, now: u64) -> bool {
+        self.shared.endpoint().set_now(now);
+        self.shared.endpoint().hangup(call, &one_line(reason))
     }
 
     #[pyo3(signature = (call, status, phrase, now, reason=None))]
-    fn cancel(
-        &mut self,
-        call: u64,
-        status: u16,
-        phrase: &str,
-        now: u64,
-        reason: Option<&str>,
-    ) -> bool {
-        self.endpoint.set_now(now);
+    fn cancel(&self, call: u64, status: u16, phrase: &str, now: u64, reason: Option<&str>) -> bool {
+        self.shared.endpoint().set_now(now);
         let extra = extra(reason, None);
-        self.endpoint
+        self.shared
+            .endpoint()
             .cancel(call, status, &one_line(phrase), &extra)
     }
 
-    fn restore(&mut self, call: u64, dialog: &[u8]) -> bool {
-        self.endpoint.restore(call, dialog)
+    fn restore(&self, call: u64, dialog: &[u8]) -> bool {
+        self.shared.endpoint().restore(call, dialog)
     }
 
     fn stats(&self) -> PyStats {
-        let counters = self.endpoint.counters;
-        let (transactions, calls, live) = self.endpoint.sizes();
+        let endpoint = self.shared.endpoint();
+        let counters = endpoint.counters;
+        let (transactions, calls, live) = endpoint.sizes();
         PyStats {
             received: counters.received,
             sent: counters.sent,
@@ -282,7 +302,7 @@ impl PyEngine {
             transactions,
             calls,
             live,
-            streams: self.endpoint.streams(),
+            streams: endpoint.streams(),
         }
     }
 }
