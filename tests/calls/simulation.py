@@ -169,7 +169,7 @@ class Simulation:
         """What gateways were asked to call."""
         return {user for gateway in self._gateways for user in gateway.asked}
 
-    def after(self, delay: int, what: Callable[[], None]) -> None:
+    def after(self, delay: int, what: Callable[[], None], moot: Callable[[], bool] | None = None) -> None:
         heapq.heappush(self._queue, (self.now + delay, next(self._order), what))
 
     def send(self, source: Address, target: Address, message: bytes) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,17 @@ class Daemon:
     """One installation. It outlives its process: `kill` and `start` again are a crash and a recovery."""
 
     def __init__(
-        self, directory: Path, host: str, *, port: int = SIP_PORT, slice_seconds: int = 60, more: str = ""
+        self,
+        directory: Path,
+        host: str,
+        *,
+        port: int = SIP_PORT,
+        slice_seconds: int = 60,
+        more: str = "",
+        wrapper: Sequence[str] = (),
     ) -> None:
-        """`more`: further tables of the configuration file."""
+        """`more`: further tables of the configuration file. `wrapper`: a command that runs the daemon's."""
+        self.wrapper = wrapper
         self.host, self.port = host, port
         self.directory = directory
         self.config = directory / "sipguard.toml"
@@ -60,12 +69,23 @@ class Daemon:
 
     def start(self) -> None:
         """Run and wait until it listens. Raises RuntimeError with its output where it does not."""
+        self.spawn()
+        self.await_ready()
+
+    def spawn(self) -> None:
+        """Run, without waiting for anything."""
         self._starts += 1
         output = self.directory / f"daemon-{self._starts}.out"
-        self._child = child = Child(self._line("run"), output, self.directory)
+        self._child = Child([*self.wrapper, *self._line("run")], output, self.directory)
+
+    def await_ready(self) -> None:
+        """Wait until what was spawned listens. Raises RuntimeError with its output where it does not."""
+        child = self._running()
         try:
             eventually(
-                "sipguard run: ready", lambda: "ready" in child.text() or not child.running, START_SECONDS
+                "sipguard run: ready",
+                lambda: "daemon.ready" in child.text() or not child.running,
+                START_SECONDS,
             )
         except TimeoutError as error:
             child.kill()

@@ -60,8 +60,8 @@ class World(Protocol):
     proxy: Address
     """Whom callers call."""
 
-    def after(self, delay: int, what: Callable[[], None]) -> None:
-        """Call `what` when `delay` nanoseconds have passed."""
+    def after(self, delay: int, what: Callable[[], None], moot: Callable[[], bool] | None = None) -> None:
+        """Call `what` when `delay` nanoseconds have passed; it need not be waited for once `moot` holds."""
 
     def send(self, source: Address, target: Address, message: bytes) -> None:
         """Put a message on the network."""
@@ -107,7 +107,7 @@ class End:
             if not until() and left > 0:
                 self.send(message)
                 step = min(2 * interval, 4000 * MS)
-                self.world.after(interval, lambda: again(step, left - interval))
+                self.world.after(interval, lambda: again(step, left - interval), until)
 
         again(500 * MS, 32_000 * MS)
 
@@ -222,7 +222,8 @@ class Caller(End):
             return
         if self.random.random() < self.world.chances.reinvited:
             again = self.request("INVITE", contact, dialog, 2, route)
-            self.world.after(self.random.randrange(5_000) * MS, lambda: self.send(again))
+            delay = self.random.randrange(min(5_000, self.world.chances.talk_ms)) * MS
+            self.world.after(delay, lambda: self.send(again))
         if self.random.random() < self.world.chances.caller_vanishes:
             return
 

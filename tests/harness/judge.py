@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tests.harness.rater import Price, billed_seconds, charge_micros
 
 Row = dict[str, Any]
@@ -34,10 +36,13 @@ class Books:
             connection.execute("BEGIN")
             tables = ("account", "ledger_account", "journal_entry", "posting", "cdr", "cdr_level", "cdr_try")
             more = ("live_call", "rate", "rate_table", "section", "routing_gateway", "rejected_record")
+            rest = ("mapping_gateway",)
             self._rows: dict[str, list[Row]] = {
                 table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
-                for table in (*tables, *more)
+                for table in (*tables, *more, *rest)
             }
+            triggers = connection.execute("SELECT tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'")
+            self._rows["trigger"] = [dict(row) for row in triggers]
         finally:
             connection.close()
         self._levels = _grouped(self._rows["cdr_level"], "call")
@@ -46,6 +51,9 @@ class Books:
         self._by_call_id = _grouped(self._rows["cdr"], "sip_call_id", order="call")
         self._ledgers = {row["key"]: row for row in self._rows["ledger_account"]}
         self._accounts = {row["key"]: row for row in self._rows["account"]}
+        self._balance_ledgers = {
+            row["account_key"]: row["key"] for row in self._rows["ledger_account"] if row["kind"] == "balance"
+        }
         self._account_ids = {row["id"]: row for row in self._rows["account"]}
         self._gateways = {row["id"]: row for row in self._rows["routing_gateway"]}
         self._rates = {row["key"]: row for row in self._rows["rate"]}
@@ -57,6 +65,10 @@ class Books:
             row["idempotency_key"]: row for row in self._rows["journal_entry"] if row["kind"] == "call"
         }
 
+    def rows(self, table: str) -> list[Row]:
+        """Every row of a table; "trigger" are the triggers of the schema."""
+        return self._rows[table]
+
     def cdrs(self, sip_call_id: str | None = None) -> list[Row]:
         """Every call record, or those of one Call-ID, with its `levels` and `tries` in order."""
         rows = self._rows["cdr"] if sip_call_id is None else self._by_call_id[sip_call_id]
@@ -67,6 +79,41 @@ class Books:
     def live(self) -> set[int]:
         """Calls that are up, by the database."""
         return {row["call"] for row in self._rows["live_call"] if row["ended_ms"] is None}
+
+    def live_call_ids(self) -> Counter[str]:
+        """How many calls are up under each Call-ID; the state of a live call holds it as text."""
+        up = [row["state"] for row in self._rows["live_call"] if row["ended_ms"] is None]
+        return Counter(call_id for state in up if (call_id := _sip_call_id(state)))
+
+    def account(self, key: int) -> Row:
+        """An account by its key."""
+        return self._accounts[key]
+
+    def account_key(self, account_id: str) -> int:
+        """The key of an account by its id."""
+        key: int = self._account_ids[account_id]["key"]
+        return key
+
+    def balance_ledger(self, account_key: int) -> int:
+        """The ledger account that holds the balance of an account."""
+        return self._balance_ledgers[account_key]
+
+    def postings(self, entry: int) -> list[Row]:
+        """The postings of an entry, in order."""
+        return self._postings[entry]
+
+    def chain(self, account_id: str) -> list[Row]:
+        """An account and every agent above it, upwards."""
+        return [self._account_ids[above] for above in self._chain(account_id)]
+
+    def price(self, rate_key: int, tax_ppm: int = 0) -> Price:
+        """What a row of a rate table says, for the rater."""
+        return self._price(self._rates[rate_key], tax_ppm)
+
+    def longest_prefix(self, table_key: int, number: str, tax_ppm: int = 0) -> Price | None:
+        """The price of a number by a table without windows."""
+        rate = self._longest(table_key, number)
+        return None if rate is None else self._price(rate, tax_ppm)
 
     def balance_micros(self, account_id: str) -> int:
         """The stored balance of an account."""
@@ -174,9 +221,12 @@ class Books:
 
     def _cost_micros(self, cdr: Row) -> int:
         table = self._gateways[cdr["routing_gateway_id"]]["cost_table_key"]
-        prefixes = (cdr["called"][:length] for length in range(len(cdr["called"]), -1, -1))
-        rate = next((rate for prefix in prefixes if (rate := self._prefixes.get((table, prefix)))), None)
+        rate = self._longest(table, cdr["called"])
         return 0 if rate is None else charge_micros(cdr["duration_ms"], self._price(rate))
+
+    def _longest(self, table: int, number: str) -> Row | None:
+        prefixes = (number[:length] for length in range(len(number), -1, -1))
+        return next((rate for prefix in prefixes if (rate := self._prefixes.get((table, prefix)))), None)
 
     def _price(self, row: Row, tax_ppm: int = 0) -> Price:
         table = self._tables[row["table_key"]]
@@ -198,6 +248,11 @@ class Books:
     def _rejected(self) -> Iterator[str]:
         for row in self._rows["rejected_record"]:
             yield f"L-11: a record was rejected: {row['kind']}: {row['error']}"
+
+
+def _sip_call_id(state: bytes) -> str:
+    """What is saved of a live call begins with its version and the Call-ID."""
+    return str(msgspec.msgpack.decode(state)[1]) if state else ""
 
 
 def _grouped(rows: list[Row], key: str, *, order: str = "position") -> defaultdict[Any, list[Row]]:
