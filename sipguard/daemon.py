@@ -230,6 +230,7 @@ def _tune_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    gc.enable()
     # The writer's thread prepares its rows while calls wait for the loop: give way within half a millisecond.
     sys.setswitchinterval(0.0005)
 

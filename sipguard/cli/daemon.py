@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping
 
 import click
@@ -17,6 +18,8 @@ def run(context: click.Context) -> None:
     config = shell.config
     if not config.database.path.exists():
         raise UnavailableError(f"{config.database.path}: there is no database; make one with: sipguard init")
+    # Nothing that a start makes is garbage; the daemon collects again when it is ready.
+    gc.disable()
     from sipguard import daemon
 
     context.exit(daemon.run(config))

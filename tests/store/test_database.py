@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from sqlalchemy import MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from sipguard.store import batch, configuration, database, gateway, instance
+from sipguard.store import batch, configuration, database, gateway, instance, migrations
 from sipguard.store.database import StoreError
 from sipguard.store.metadata import metadata
 from tests.store import books
@@ -79,6 +81,17 @@ def test_a_newer_schema_is_refused(path: Path, command) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreError, match="schema 9999 was made by a newer sipguard; this program knows 0"):
         command(path)
+
+
+def test_migrations_are_named_after_the_schema_that_they_lead_to() -> None:
+    """The daemon knows by the names alone whether it can use a database."""
+    files = sorted((Path(migrations.__file__).parent / "versions").glob("[!_]*.py"))
+    assert [file.name[:4] for file in files] == migrations.revisions()
+
+
+def test_a_daemon_on_a_current_database_starts_without_the_tools_for_migrating() -> None:
+    script = "import sys, sipguard.daemon; sys.exit(any(name.startswith('alembic') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
 def test_a_database_from_before_trust_trusts_nobody(tmp_path: Path) -> None:
