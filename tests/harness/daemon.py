@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from sipguard.cli import main
 from tests.harness.loopback import SIP_PORT, Loopback, eventually
 from tests.harness.process import Child
 
@@ -65,7 +68,9 @@ class Daemon:
         """Make the database with a TOML data set; ``@NET@`` in it becomes the prefix of `loopback`."""
         file = self.directory / "data.toml"
         file.write_text(loopback.fill(data) if loopback else data)
-        self.command("init", "--data", str(file))
+        # The command itself, without a new Python: that alone would take longer than the rest.
+        with redirect_stdout(StringIO()):
+            main(["--config", str(self.config), "init", "--data", str(file)], standalone_mode=False)
 
     def start(self) -> None:
         """Run and wait until it listens. Raises RuntimeError with its output where it does not."""
