@@ -243,9 +243,10 @@ impl PyEngine {
             .forward_for(call, &target.0, user.as_deref(), trusted)
     }
 
-    fn probe(&mut self, probe: u64, target: &PyTarget, now: u64) {
-        self.endpoint.set_now(now);
-        self.endpoint.probe(probe, &target.0);
+    fn probe(&self, probe: u64, target: &PyTarget, now: u64) {
+        let mut endpoint = self.shared.endpoint();
+        endpoint.set_now(now);
+        endpoint.probe(probe, &target.0);
     }
 
     #[pyo3(signature = (call, status, phrase, reason=None, retry_after=None))]
