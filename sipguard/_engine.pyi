@@ -59,15 +59,6 @@ class Request:
     def request_uri(self) -> str: ...
 
 @final
-class Ringing:
-    """The first provisional response other than 100 that was passed on for a call."""
-
-    @property
-    def call(self) -> int: ...
-    @property
-    def status(self) -> int: ...
-
-@final
 class Failed:
     """The gateway that was asked did not take the call.
 
@@ -88,6 +79,9 @@ class Failed:
     @property
     def early_media(self) -> bool:
         """A provisional response with a body was passed on: the caller may be hearing this gateway."""
+    @property
+    def ringing(self) -> int | None:
+        """When the first 18x of the call was passed on, as monotonic nanoseconds."""
     @property
     def reason(self) -> str:
         """Value of the Reason header of the response (RFC 3326); empty where absent."""
@@ -125,6 +119,9 @@ class Answered:
     @property
     def status(self) -> int: ...
     @property
+    def ringing(self) -> int | None:
+        """When the first provisional response other than 100 was passed on, as monotonic nanoseconds."""
+    @property
     def dialog(self) -> bytes:
         """State to keep, so that `Engine.restore` knows the call again after a restart."""
 
@@ -141,7 +138,7 @@ class Ended:
     def reason(self) -> str:
         """Value of the BYE's Reason header (RFC 3326); empty where absent."""
 
-Event = Invite | Request | Ringing | Failed | Probed | Answered | Ended
+Event = Invite | Request | Failed | Probed | Answered | Ended
 
 @final
 class Target:

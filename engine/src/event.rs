@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::message::Message;
+use crate::timer::Nanos;
 
 /// Why a gateway did not take a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +47,6 @@ pub enum Event {
         /// As received.
         message: Arc<Message>,
     },
-    /// The first provisional response other than 100 was passed on.
-    Ringing {
-        /// The call.
-        call: u64,
-        /// 101 to 199.
-        status: u16,
-    },
     /// The gateway that was asked did not take the call.
     Failed {
         /// The call.
@@ -65,6 +59,8 @@ pub enum Event {
         cancelled: bool,
         /// A provisional response with a body was passed on: the caller may be hearing this gateway.
         early_media: bool,
+        /// When the first provisional response other than 100 was passed on for the call.
+        ringing: Option<Nanos>,
         /// Value of the Reason header (RFC 3326).
         reason: Box<[u8]>,
         /// Seconds of a Retry-After header (20.33).
@@ -89,6 +85,8 @@ pub enum Event {
         call: u64,
         /// 200 to 299.
         status: u16,
+        /// When the first provisional response other than 100 was passed on.
+        ringing: Option<Nanos>,
         /// Saved dialog state.
         dialog: Box<[u8]>,
     },

@@ -28,10 +28,6 @@ fn the_answer_waits_for_its_record_and_so_does_the_bye() {
     let mut wire = Wire::new();
     let (call, invite) = wire.invite();
     wire.send(GATEWAY, &answer(&invite, "180 Ringing", "gw1"));
-    assert!(matches!(
-        wire.events()[..],
-        [Event::Ringing { status: 180, .. }]
-    ));
     let sent = wire.sent();
     assert!(
         sent[0].1.starts_with(
@@ -42,7 +38,13 @@ fn the_answer_waits_for_its_record_and_so_does_the_bye() {
     wire.send(GATEWAY, &answer(&invite, "200 OK", "gw1"));
     wire.send(GATEWAY, &answer(&invite, "200 OK", "gw1"));
     assert!(
-        matches!(wire.events()[..], [Event::Answered { .. }]),
+        matches!(
+            wire.events()[..],
+            [Event::Answered {
+                ringing: Some(_),
+                ..
+            }]
+        ),
         "once, however often it is repeated"
     );
     assert!(wire.lines().is_empty(), "nothing before the record");
@@ -230,10 +232,7 @@ fn c09_d21_an_answer_that_crosses_the_cancel_is_a_call() {
     );
     wire.send(GATEWAY, &answer(&invite, "200 OK", "gw1"));
     let events = wire.events();
-    assert!(
-        matches!(events[1..], [Event::Answered { .. }]),
-        "{events:?}"
-    );
+    assert!(matches!(events[..], [Event::Answered { .. }]), "{events:?}");
     wire.sent();
     wire.sg.release(call);
     assert_eq!(wire.lines(), [format!("{CALLER} SIP/2.0 200 OK")]);

@@ -7,13 +7,12 @@ from typing import Any
 
 from sipguard.calls.admission import on_invite, on_request
 from sipguard.calls.exchange import Exchange, log
-from sipguard.calls.progress import on_answered, on_ended, on_failed, on_ringing
-from sipguard.sip.events import Answered, Ended, Event, Failed, Invite, Request, Ringing
+from sipguard.calls.progress import on_answered, on_ended, on_failed
+from sipguard.sip.events import Answered, Ended, Event, Failed, Invite, Request
 
 _STEPS: dict[type, Callable[[Exchange, Any], None]] = {
     Invite: on_invite,
     Request: on_request,
-    Ringing: on_ringing,
     Failed: on_failed,
     Answered: on_answered,
     Ended: on_ended,

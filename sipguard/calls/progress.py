@@ -9,7 +9,7 @@ from sipguard.calls.call import Call
 from sipguard.calls.closing import close
 from sipguard.calls.exchange import Exchange
 from sipguard.model.cdr import GatewayTry
-from sipguard.sip.events import Answered, Ended, Failed, Ringing
+from sipguard.sip.events import Answered, Ended, Failed
 from sipguard.store.writer import CallAnswered, CallClosed
 
 NEVER_FAILOVER = frozenset({486, 487, 600, 603, 604, 607, 608})
@@ -20,13 +20,6 @@ BYE_PATIENCE_NS = 150_000_000
 the BYE goes, and its record is kept in memory and written when the store is back (bypass D38)."""
 
 
-def on_ringing(exchange: Exchange, event: Ringing) -> None:
-    """The first 18x went to the caller."""
-    call = exchange.current.find(event.call)
-    if call is not None:
-        call.ringing_ms = call.unix_ms(exchange.clock.now().monotonic_ns)
-
-
 def on_failed(exchange: Exchange, event: Failed) -> None:
     """A gateway did not take the call: the next one, or the best refusal to the caller."""
     call = exchange.current.find(event.call)
@@ -34,6 +27,8 @@ def on_failed(exchange: Exchange, event: Failed) -> None:
         exchange.engine.finish(event.call)
         return
     now = exchange.clock.now()
+    if event.ringing is not None:
+        call.ringing_ms = call.unix_ms(event.ringing)
     cause = "cancelled" if event.cancelled else event.cause
     call.tries.append(GatewayTry(call.candidate.gateway.id, call.candidate.number, event.status, cause))
     if _tries_on(event, call) and admission.next_gateway(exchange, call, now):
@@ -65,6 +60,8 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
     assert call is not None, f"call {event.call} was answered and is unknown"
     exchange.tally.answered += 1
     call.answered_ms = call.unix_ms(exchange.clock.now().monotonic_ns)
+    if event.ringing is not None:
+        call.ringing_ms = call.unix_ms(event.ringing)
     record = CallAnswered(call.id, call.answered_ms, event.dialog, saved.save(call))
 
     def durable() -> None:

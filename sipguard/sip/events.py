@@ -8,7 +8,6 @@ from sipguard._engine import (
     Invite,
     Probed,
     Request,
-    Ringing,
     Stats,
     StreamClose,
     StreamConnect,
@@ -25,7 +24,6 @@ __all__ = [
     "Invite",
     "Probed",
     "Request",
-    "Ringing",
     "Stats",
     "StreamClose",
     "StreamConnect",
@@ -34,5 +32,5 @@ __all__ = [
     "Target",
 ]
 
-Event = Invite | Request | Ringing | Failed | Probed | Answered | Ended
+Event = Invite | Request | Failed | Probed | Answered | Ended
 StreamOrder = StreamConnect | StreamSend | StreamClose

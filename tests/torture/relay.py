@@ -13,7 +13,7 @@ import time
 
 from sipguard.sip import stream
 from sipguard.sip.driver import Driver
-from sipguard.sip.events import Answered, Ended, Engine, Event, Failed, Invite, Request, Ringing, Target
+from sipguard.sip.events import Answered, Ended, Engine, Event, Failed, Invite, Request, Target
 
 
 class Relay:
@@ -34,8 +34,6 @@ class Relay:
                 self.engine.finish(event.call)
             case Answered() | Ended():
                 self.engine.release(event.call, time.monotonic_ns())
-            case Ringing():
-                pass
 
 
 async def serve(host: str, port: int, gateway_port: int) -> None:

@@ -7,6 +7,7 @@ use super::party::{Leg, Party};
 use crate::arena::Id;
 use crate::message::Message;
 use crate::proxy::screen::Screen;
+use crate::timer::Nanos;
 use crate::transaction::table::{Client, Server};
 use crate::transport::Flow;
 
@@ -73,8 +74,8 @@ pub struct Call {
     pub client: Option<Id<Client>>,
     /// The caller has cancelled.
     pub cancelled: bool,
-    /// A provisional response other than 100 was passed on.
-    pub ringing: bool,
+    /// When the first provisional response other than 100 was passed on.
+    pub ringing: Option<Nanos>,
     /// One of them had a body: media may be flowing already.
     pub early_media: bool,
     /// What of the caller's headers the gateway may see; Open: nobody has judged the call.

@@ -62,7 +62,7 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
         server: None,
         client: None,
         cancelled: false,
-        ringing: true,
+        ringing: None,
         early_media: false,
         screen: match flags & (TRUSTED | OPEN) {
             0 => Screen::Untrusted,
@@ -191,7 +191,7 @@ mod tests {
             server: None,
             client: None,
             cancelled: false,
-            ringing: false,
+            ringing: None,
             early_media: false,
             screen: Screen::Trusted,
             takes_refer: false,

@@ -106,7 +106,7 @@ impl Endpoint {
             server: Some(server),
             client: None,
             cancelled: false,
-            ringing: false,
+            ringing: None,
             early_media: false,
             screen: Screen::Untrusted,
             takes_refer: false,

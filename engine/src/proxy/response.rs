@@ -178,6 +178,7 @@ impl Endpoint {
 
     /// A provisional response of a call that is being set up: an early dialog, and ringing.
     fn ring(&mut self, id: u64, message: Incoming, status: u16) {
+        let now = self.now;
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -187,13 +188,10 @@ impl Endpoint {
         if !message.index.to.tag.is_empty() {
             learn(call, message);
         }
-        let first = !std::mem::replace(&mut call.ringing, true);
+        call.ringing.get_or_insert(now);
         call.early_media |= !message.index.body.is_empty();
         if let Some(server) = call.server {
             self.pass_back(server, message, status);
-        }
-        if first {
-            self.events.push_back(Event::Ringing { call: id, status });
         }
     }
 
@@ -237,13 +235,14 @@ impl Endpoint {
         if better {
             call.best = Some(Best { status, bytes });
         }
-        let (cancelled, early_media) = (call.cancelled, call.early_media);
+        let (cancelled, early_media, ringing) = (call.cancelled, call.early_media, call.ringing);
         self.events.push_back(Event::Failed {
             call: id,
             status,
             cause,
             cancelled,
             early_media,
+            ringing,
             reason: said.reason,
             retry_after: said.retry_after,
             contacts: said.contacts,
@@ -279,10 +278,11 @@ impl Endpoint {
                     status,
                     bytes: bytes.into_boxed_slice(),
                 });
-                let dialog = dialog::save(call);
+                let (ringing, dialog) = (call.ringing, dialog::save(call));
                 self.events.push_back(Event::Answered {
                     call: id,
                     status,
+                    ringing,
                     dialog,
                 });
             }

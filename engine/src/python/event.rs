@@ -98,12 +98,6 @@ impl PyRequest {
     }
 }
 
-#[pyclass(frozen, get_all, name = "Ringing", module = "sipguard._engine")]
-pub struct PyRinging {
-    call: u64,
-    status: u16,
-}
-
 #[pyclass(frozen, name = "Failed", module = "sipguard._engine")]
 pub struct PyFailed {
     #[pyo3(get)]
@@ -114,6 +108,8 @@ pub struct PyFailed {
     cancelled: bool,
     #[pyo3(get)]
     early_media: bool,
+    #[pyo3(get)]
+    ringing: Option<u64>,
     #[pyo3(get)]
     retry_after: Option<u32>,
     cause: Cause,
@@ -173,6 +169,8 @@ pub struct PyAnswered {
     call: u64,
     #[pyo3(get)]
     status: u16,
+    #[pyo3(get)]
+    ringing: Option<u64>,
     dialog: Box<[u8]>,
 }
 
@@ -236,13 +234,13 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
             },
         )?
         .into_any(),
-        Event::Ringing { call, status } => Bound::new(py, PyRinging { call, status })?.into_any(),
         Event::Failed {
             call,
             status,
             cause,
             cancelled,
             early_media,
+            ringing,
             reason,
             retry_after,
             contacts,
@@ -253,6 +251,7 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
                 status,
                 cancelled,
                 early_media,
+                ringing,
                 retry_after,
                 cause,
                 reason,
@@ -278,12 +277,14 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
         Event::Answered {
             call,
             status,
+            ringing,
             dialog,
         } => Bound::new(
             py,
             PyAnswered {
                 call,
                 status,
+                ringing,
                 dialog,
             },
         )?

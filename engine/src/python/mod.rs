@@ -29,7 +29,7 @@ mod module {
     #[pymodule_export]
     use super::engine::{PyEngine, PyStats};
     #[pymodule_export]
-    use super::event::{PyAnswered, PyEnded, PyFailed, PyInvite, PyProbed, PyRequest, PyRinging};
+    use super::event::{PyAnswered, PyEnded, PyFailed, PyInvite, PyProbed, PyRequest};
     #[pymodule_export]
     use super::prefix::PyPrefixMap;
     #[pymodule_export]

@@ -126,11 +126,11 @@ impl World {
                     }
                 }
                 Event::Answered { call, .. } | Event::Ended { call, .. } => {
+                    self.sg.probe(call, &target(2));
                     if call % 3 == 0 {
                         self.sg.release(call);
                     }
                 }
-                Event::Ringing { call, .. } => self.sg.probe(call, &target(2)),
                 Event::Probed { .. } => {}
             }
         }
