@@ -25,6 +25,9 @@ class Invite:
     @property
     def source_port(self) -> int: ...
     @property
+    def certificate(self) -> list[str] | None:
+        """What `Engine.stream_secured` was told of the connection that it came by; None: nothing."""
+    @property
     def request_uri(self) -> str: ...
     @property
     def request_user(self) -> str:
@@ -156,18 +159,24 @@ class Target:
         dials_by_to: bool = False,
         takes_refer: bool = False,
         domain: str | None = None,
+        gateway: int = 0,
     ) -> Target:
-        """`host`: an IP address (IPv6 without brackets). `transport`: "udp" or "tcp". `listener`: index of
-        the one that it leaves from; where that has no UDP socket and needs one, the first that has one.
+        """`host`: an IP address (IPv6 without brackets). `transport`: "udp", "tcp" or "tls". `listener`:
+        index of the one that it leaves from; where that does not serve the transport, or is of the other
+        address family, the first that fits.
 
         `dials_by_to`: To is made to name the judged number. `takes_refer`: a caller's REFER may pass inside
         a call. `domain`: the name that the address was found by, with its port if it was given one; it stands
-        in the request URI instead of the address. Raises ValueError on anything else.
+        in the request URI instead of the address. `gateway`: what `StreamConnect.gateway` is to say of a TLS
+        connection to it. Raises ValueError on anything else.
         """
 
 @final
 class StreamConnect:
-    """Open a TCP connection; answer with `Engine.stream_connected` or `Engine.stream_closed`."""
+    """Open a connection; answer with `Engine.stream_connected` or `Engine.stream_closed`.
+
+    One with TLS is connected when the handshake is over and the peer's certificate was found good.
+    """
 
     @property
     def stream(self) -> int:
@@ -179,6 +188,12 @@ class StreamConnect:
     def host(self) -> str: ...
     @property
     def port(self) -> int: ...
+    @property
+    def tls(self) -> bool:
+        """TLS, else TCP."""
+    @property
+    def gateway(self) -> int:
+        """Whose certificate the peer has to show over TLS; 0: that of its own address."""
 
 @final
 class StreamSend:
@@ -242,20 +257,35 @@ class Engine:
         advertise_host: str | None = None,
         advertise_port: int | None = None,
         udp: bool = True,
+        tls: bool = False,
     ) -> int:
         """Make a listener known, and bind its UDP socket unless `udp` is false; returns its index.
 
-        Raises OSError where the socket cannot be had, RuntimeError after `start`.
+        `tls`: its connections are TLS, else TCP. Raises OSError where the socket cannot be had,
+        RuntimeError after `start`.
         """
-    def limit_streams(self, total: int, per_source: int, message_seconds: int, idle_seconds: int) -> None:
+    def limit_streams(
+        self,
+        total: int,
+        per_source: int,
+        message_seconds: int,
+        idle_seconds: int,
+        handshakes: int = 256,
+        handshake_seconds: int = 5,
+    ) -> None:
         """What peers may have: connections in all, and with one address; seconds for a whole message, and
-        without any use (32 at least, RFC 3261 section 18)."""
+        without any use (32 at least, RFC 3261 section 18); TLS handshakes at once, and seconds for one."""
     def switch_to_tcp_above(self, bytes: int) -> None:
         """Longer requests that would go over UDP go over TCP, and over UDP where that is refused (18.1.1).
 
         ACKs do not."""
     def stream_accepted(self, listener: int, host: str, port: int, now: int) -> int:
-        """A peer has connected; returns the id of the connection. 0: it may not, abort it."""
+        """A peer has connected; returns the id of the connection. 0: it may not, abort it.
+
+        On a listener for TLS it is read from `stream_secured` on.
+        """
+    def stream_secured(self, stream: int, now: int, certificate: list[str] | None = None) -> None:
+        """TLS is agreed on a connection of a peer. `certificate`: the names that it proved; None: none."""
     def stream_connected(self, stream: int, now: int) -> None:
         """A connection that was ordered is open."""
     def stream_received(self, stream: int, data: bytes, now: int) -> None:

@@ -16,7 +16,7 @@ use crate::stream::table::Streams;
 use crate::timer::{Due, Nanos, Timer, Wheel};
 use crate::transaction::key::Keys;
 use crate::transaction::table::{Server, Table};
-use crate::transport::{Flow, Hop, Listener, Outbox, Transport};
+use crate::transport::{Flow, Hop, Listener, Outbox};
 
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default)]
@@ -226,29 +226,17 @@ impl Endpoint {
     // ---- shared by the steps ----
 
     /// Whether a host and port are what peers know one of our sockets by.
-    pub(crate) fn is_own_address(&self, host: &[u8], port: Option<u16>) -> bool {
+    pub(crate) fn is_own_address(&self, host: &[u8], port: u16) -> bool {
         let host = host.strip_prefix(b"[").unwrap_or(host);
         let host = host.strip_suffix(b"]").unwrap_or(host);
         self.listeners.iter().any(|listener| {
-            listener.port == port.unwrap_or(5060)
-                && host.eq_ignore_ascii_case(listener.host.as_bytes())
+            listener.port == port && host.eq_ignore_ascii_case(listener.host.as_bytes())
         })
     }
 
     /// How we name ourselves where `flow` goes.
     pub(crate) fn hop(&self, flow: Flow) -> Hop<'_> {
         Hop::of(&self.listeners, flow)
-    }
-
-    /// The wanted listener, or the first that has what the transport needs: a connection can be opened from
-    /// any, a datagram leaves from a UDP socket.
-    pub(crate) fn listener_for(&self, transport: Transport, wanted: u16) -> u16 {
-        let serves = |listener: &Listener| listener.udp || transport != Transport::Udp;
-        if self.listeners.get(wanted as usize).is_some_and(serves) {
-            return wanted;
-        }
-        let first = self.listeners.iter().position(serves);
-        first.map_or(wanted, |at| at as u16)
     }
 
     pub(crate) fn arm(&mut self, after: Nanos, timer: Timer, owner: u64) {

@@ -37,6 +37,8 @@ pub enum Event {
         source: SocketAddr,
         /// As received.
         message: Arc<Message>,
+        /// The names in the certificate that the peer has shown and the driver has verified; None: it has shown none.
+        certificate: Option<Arc<[String]>>,
     },
     /// Another request outside any dialog; only where the endpoint was told to ask about them.
     Request {

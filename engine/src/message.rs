@@ -455,6 +455,13 @@ impl Message {
         }
     }
 
+    /// A request whose URI is `sips`: it goes over TLS or not at all (26.2.2).
+    pub fn is_sips(&self) -> bool {
+        let uri = self.text(self.index.request_uri());
+        uri.get(..5)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"sips:"))
+    }
+
     /// The bytes of a span.
     #[inline]
     pub fn text(&self, span: Span) -> &[u8] {

@@ -12,7 +12,12 @@ pub enum Transport {
     Udp = 0,
     /// A byte stream over a connection.
     Tcp = 1,
+    /// The same, through TLS: nobody on the way reads it, and the peer may have shown who it is.
+    Tls = 2,
 }
+
+/// All that we speak.
+const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 impl Transport {
     /// Nothing is lost or comes twice, so nothing is retransmitted (RFC 3261 section 17).
@@ -25,21 +30,27 @@ impl Transport {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// Where a peer listens that names no port (19.1.2).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Transport::Udp | Transport::Tcp => 5060,
+            Transport::Tls => 5061,
         }
     }
 
     /// Value of a URI's `transport` parameter, in any case (19.1.1); None for one that we do not speak.
     pub fn from_param(value: &[u8]) -> Option<Self> {
-        [Transport::Udp, Transport::Tcp]
-            .into_iter()
+        ALL.into_iter()
             .find(|transport| value.eq_ignore_ascii_case(transport.name().as_bytes()))
     }
 
     /// From its number, as saved.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Transport::Udp, Transport::Tcp]
-            .into_iter()
-            .find(|transport| *transport as u8 == number)
+        ALL.into_iter().find(|transport| *transport as u8 == number)
     }
 }
 
@@ -53,6 +64,9 @@ pub struct Flow {
     /// The connection that it came in on. Where that is gone, or 0, a message takes the connection that we
     /// keep to `peer`, or a new one. Always 0 over UDP.
     pub connection: u32,
+    /// The routing gateway that has to be at the other end of a new TLS connection, by its key, so that a driver
+    /// knows which name its certificate must bear; 0: none, and the peer is asked for its address. 0 but over TLS.
+    pub gateway: u32,
     /// The peer.
     pub peer: SocketAddr,
 }
@@ -64,6 +78,7 @@ impl Flow {
             listener,
             transport: Transport::Udp,
             connection: 0,
+            gateway: 0,
             peer,
         }
     }
@@ -110,6 +125,10 @@ pub struct Listener {
     pub port: u16,
     /// Whether it has a UDP socket.
     pub udp: bool,
+    /// Whether its connections are TLS, else TCP.
+    pub tls: bool,
+    /// Whether its address is of IPv6.
+    pub ipv6: bool,
 }
 
 impl Listener {
@@ -125,8 +144,42 @@ impl Listener {
             host: host.to_owned(),
             port,
             udp: true,
+            tls: false,
+            ipv6: host.contains(':'),
         }
     }
+
+    /// Whether messages over this transport come in here.
+    pub fn serves(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Udp => self.udp,
+            Transport::Tcp => !self.tls,
+            Transport::Tls => self.tls,
+        }
+    }
+}
+
+/// The listener from which a message goes to a peer: the wanted one if it serves the transport and has an address
+/// of the peer's family, else the first such. A connection can be opened from any listener of the family, though
+/// the peer cannot answer on another then.
+pub fn listener_for(
+    listeners: &[Listener],
+    transport: Transport,
+    peer: SocketAddr,
+    wanted: u16,
+) -> u16 {
+    let reaches = |listener: &Listener| listener.ipv6 == peer.is_ipv6();
+    let fits = |listener: &Listener| reaches(listener) && listener.serves(transport);
+    if listeners.get(wanted as usize).is_some_and(fits) {
+        return wanted;
+    }
+    let first = |test: &dyn Fn(&Listener) -> bool| listeners.iter().position(test);
+    first(&fits)
+        .or_else(|| {
+            let stream = transport.is_reliable();
+            first(&|listener| listener.serves(transport) || stream && reaches(listener))
+        })
+        .map_or(wanted, |at| at as u16)
 }
 
 /// What is to be sent: datagrams back to back in one buffer that is used again for every batch, and messages

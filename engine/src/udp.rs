@@ -296,7 +296,10 @@ impl Writer {
 fn named(local: SocketAddr, advertise: Option<(&str, u16)>) -> Listener {
     let own = local.ip().to_string();
     let (host, port) = advertise.unwrap_or((&own, local.port()));
-    Listener::new(host, port)
+    Listener {
+        ipv6: local.is_ipv6(),
+        ..Listener::new(host, port)
+    }
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::header::chars::{self, URI_PARAM, USER};
+use crate::transport::Transport;
 
 /// Scheme of a URI, in any case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +59,24 @@ pub struct Uri<'a> {
     pub params: &'a [u8],
     /// Behind `?`.
     pub headers: &'a [u8],
+}
+
+impl Uri<'_> {
+    /// What the URI says of the transport: by its parameter, or because `sips` is TLS (26.2.2). None: nothing.
+    pub fn transport(&self) -> Option<Transport> {
+        if self.scheme == Scheme::Sips {
+            return Some(Transport::Tls);
+        }
+        self.param(b"transport")
+            .flatten()
+            .and_then(Transport::from_param)
+    }
+
+    /// The port, or the default one of its transport (19.1.2).
+    pub fn port_or_default(&self) -> u16 {
+        self.port
+            .unwrap_or_else(|| self.transport().unwrap_or_default().default_port())
+    }
 }
 
 /// Parameters that routing acts upon; none may stand twice.

@@ -82,6 +82,8 @@ pub struct Call {
     pub screen: Screen,
     /// The gateway may be sent REFER.
     pub takes_refer: bool,
+    /// It was called by a `sips` URI: all its requests go over TLS (26.2.2).
+    pub secure: bool,
     /// Known from the store, not from an INVITE of this run.
     pub restored: bool,
     /// Best refusal so far.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::transport::{Flow, Transport};
+use crate::transport::{listener_for, Flow, Listener, Transport};
 use crate::uri;
 
 /// Where requests to a party go: its first route or its target, if that may be believed.
@@ -13,8 +13,16 @@ use crate::uri;
 ///
 /// The URI may name the transport; where it does not, what was learned stays: RFC 3263 4.1 would say UDP,
 /// but a peer that called over a connection is often reached by nothing else. The connection is kept for a
-/// caller, and for a gateway as long as it leads to the address that is meant.
-pub fn reach(routes: &[u8], target: &[u8], learned: Flow, trusted: bool) -> Flow {
+/// caller, and for a gateway as long as it leads to the address that is meant. What came over TLS for a `sips` URI
+/// never goes on over less, whatever the URI says (26.2.2).
+pub fn reach(
+    listeners: &[Listener],
+    routes: &[u8],
+    target: &[u8],
+    learned: Flow,
+    trusted: bool,
+    secure: bool,
+) -> Flow {
     let next = crate::header::elements(routes)
         .next()
         .and_then(route_uri)
@@ -23,21 +31,21 @@ pub fn reach(routes: &[u8], target: &[u8], learned: Flow, trusted: bool) -> Flow
         return learned;
     };
     let Some(ip) = next.ip() else { return learned };
-    let ip = SocketAddr::new(ip, next.port.unwrap_or(5060));
-    let peer = crate::transport::canonical(ip);
+    let transport = match next.transport() {
+        _ if secure => Transport::Tls,
+        told => told.unwrap_or(learned.transport),
+    };
+    let port = next.port.unwrap_or(transport.default_port());
+    let peer = crate::transport::canonical(SocketAddr::new(ip, port));
     if peer.ip() != learned.peer.ip() && !(trusted && routable(peer.ip())) {
         return learned;
     }
-    let transport = next
-        .param(b"transport")
-        .flatten()
-        .and_then(Transport::from_param)
-        .unwrap_or(learned.transport);
     let keeps = transport == learned.transport && (!trusted || peer == learned.peer);
     Flow {
-        listener: learned.listener,
+        listener: listener_for(listeners, transport, peer, learned.listener),
         transport,
         connection: if keeps { learned.connection } else { 0 },
+        gateway: learned.gateway,
         peer,
     }
 }
@@ -68,9 +76,16 @@ mod tests {
     fn reached(routes: &str, target: &str, trusted: bool) -> Option<String> {
         let learned = flow("192.0.2.1:5080")?;
         Some(
-            reach(routes.as_bytes(), target.as_bytes(), learned, trusted)
-                .peer
-                .to_string(),
+            reach(
+                &[],
+                routes.as_bytes(),
+                target.as_bytes(),
+                learned,
+                trusted,
+                false,
+            )
+            .peer
+            .to_string(),
         )
     }
 
@@ -133,6 +148,7 @@ mod tests {
             listener: 3,
             transport: Transport::Tcp,
             connection: 7,
+            gateway: 0,
             peer: SocketAddr::from(([192, 0, 2, 1], 40_000)),
         };
         for (target, trusted, transport, connection, peer) in [
@@ -188,12 +204,109 @@ mod tests {
                 "192.0.2.1:40000",
             ),
         ] {
-            let flow = reach(b"", target.as_bytes(), learned, trusted);
+            let flow = reach(&[], b"", target.as_bytes(), learned, trusted, false);
             assert_eq!(
                 (flow.transport, flow.connection, flow.peer.to_string()),
                 (transport, connection, peer.to_owned()),
                 "{target}"
             );
+        }
+    }
+
+    #[test]
+    fn f06_sips_and_transport_tls_are_tls_and_a_secure_call_is_never_less() {
+        let learned = Flow {
+            listener: 0,
+            transport: Transport::Tls,
+            connection: 7,
+            gateway: 9,
+            peer: SocketAddr::from(([192, 0, 2, 1], 5061)),
+        };
+        let listeners = [
+            Listener::new("203.0.113.5", 5060),
+            Listener {
+                tls: true,
+                ..Listener::new("203.0.113.5", 5061)
+            },
+            Listener::new("2001:db8::5", 5060),
+        ];
+        for (target, trusted, secure, transport, connection, listener, peer) in [
+            (
+                "sips:x@192.0.2.1",
+                true,
+                false,
+                Transport::Tls,
+                7,
+                1,
+                "192.0.2.1:5061",
+            ),
+            (
+                "sip:x@192.0.2.1;transport=TLS",
+                true,
+                false,
+                Transport::Tls,
+                7,
+                1,
+                "192.0.2.1:5061",
+            ),
+            (
+                "sip:x@192.0.2.1:5061",
+                true,
+                false,
+                Transport::Tls,
+                7,
+                1,
+                "192.0.2.1:5061",
+            ),
+            (
+                "sips:x@192.0.2.2:5071",
+                true,
+                false,
+                Transport::Tls,
+                0,
+                1,
+                "192.0.2.2:5071",
+            ),
+            (
+                "sip:x@192.0.2.1;transport=udp",
+                true,
+                false,
+                Transport::Udp,
+                0,
+                0,
+                "192.0.2.1:5060",
+            ),
+            (
+                "sip:x@192.0.2.1;transport=udp",
+                false,
+                true,
+                Transport::Tls,
+                7,
+                1,
+                "192.0.2.1:5061",
+            ),
+            (
+                "sip:x@[2001:db8::9];transport=udp",
+                true,
+                false,
+                Transport::Udp,
+                0,
+                2,
+                "[2001:db8::9]:5060",
+            ),
+        ] {
+            let flow = reach(&listeners, b"", target.as_bytes(), learned, trusted, secure);
+            assert_eq!(
+                (
+                    flow.transport,
+                    flow.connection,
+                    flow.listener,
+                    flow.peer.to_string()
+                ),
+                (transport, connection, listener, peer.to_owned()),
+                "{target}"
+            );
+            assert_eq!(flow.gateway, 9, "whose certificate it must be");
         }
     }
 }

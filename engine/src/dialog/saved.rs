@@ -16,13 +16,15 @@ const WITHOUT_FLAGS: u8 = 1;
 const TRUSTED: u8 = 1;
 const TAKES_REFER: u8 = 2;
 const OPEN: u8 = 4;
+const SECURE: u8 = 8;
 
 /// Save what a restart needs to know the call again.
 pub fn save(call: &Call) -> Box<[u8]> {
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     let flags = flag(call.screen == Screen::Trusted, TRUSTED)
         | flag(call.screen == Screen::Open, OPEN)
-        | flag(call.takes_refer, TAKES_REFER);
+        | flag(call.takes_refer, TAKES_REFER)
+        | flag(call.secure, SECURE);
     let mut out = vec![VERSION, flags];
     out.extend_from_slice(&call.token.to_be_bytes());
     write_bytes(&mut out, &call.call_id);
@@ -70,6 +72,7 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
             _ => Screen::Open,
         },
         takes_refer: flags & TAKES_REFER != 0,
+        secure: flags & SECURE != 0,
         restored: true,
         best: None,
         held: VecDeque::new(),
@@ -83,6 +86,9 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
 fn write_party(out: &mut Vec<u8>, party: &Party) {
     out.extend_from_slice(&party.flow.listener.to_be_bytes());
     out.push(party.flow.transport as u8);
+    if party.flow.transport == Transport::Tls {
+        out.extend_from_slice(&party.flow.gateway.to_be_bytes());
+    }
     out.extend_from_slice(&party.cseq.to_be_bytes());
     write_bytes(out, party.flow.peer.to_string().as_bytes());
     for field in [&party.identity, &party.tag, &party.target, &party.routes] {
@@ -96,6 +102,10 @@ fn read_party(rest: &mut &[u8], version: u8) -> Option<Party> {
         WITHOUT_FLAGS | UDP_ONLY => Transport::Udp,
         _ => Transport::from_number(*take(rest, 1)?.first()?)?,
     };
+    let gateway = match transport {
+        Transport::Tls => u32::from_be_bytes(take(rest, 4)?.try_into().ok()?),
+        _ => 0,
+    };
     let cseq = u32::from_be_bytes(take(rest, 4)?.try_into().ok()?);
     let peer = std::str::from_utf8(&read_bytes(rest)?).ok()?.parse().ok()?;
     Some(Party {
@@ -104,6 +114,7 @@ fn read_party(rest: &mut &[u8], version: u8) -> Option<Party> {
             listener,
             transport,
             connection: 0,
+            gateway,
             peer,
         },
         cseq,
@@ -166,6 +177,12 @@ mod tests {
         call.caller.flow.transport = Transport::Tcp;
         let restored = restore(9, &save(&call)).expect("restored");
         assert_eq!(restored.caller.flow.transport, Transport::Tcp);
+        call.caller.flow.transport = Transport::Tls;
+        call.caller.flow.gateway = 70_000;
+        let restored = restore(9, &save(&call)).expect("restored");
+        assert_eq!(restored.caller.flow, call.caller.flow);
+        assert!(restored.secure);
+        call.caller.flow = Flow::udp(0, call.caller.flow.peer);
         let restored = restore(9, &saved_as(&call, UDP_ONLY)).expect("restored");
         assert_eq!(restored.caller.flow.transport, Transport::Udp);
         assert_eq!(restored.legs, call.legs);
@@ -195,6 +212,7 @@ mod tests {
             early_media: false,
             screen: Screen::Trusted,
             takes_refer: false,
+            secure: true,
             restored: false,
             best: None,
             held: VecDeque::new(),

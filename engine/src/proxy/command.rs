@@ -14,9 +14,10 @@ use crate::proxy::refused::Said;
 use crate::proxy::response::redirects;
 use crate::proxy::screen::{self, Screen};
 use crate::proxy::send::Outgoing;
+use crate::proxy::validate::SIPS_NOT_ALLOWED;
 use crate::timer::{Nanos, Timer};
 use crate::transaction::table::Origin;
-use crate::transport::{Flow, Transport, DATAGRAM_MAX};
+use crate::transport::{listener_for, Flow, Transport, DATAGRAM_MAX};
 
 /// A routing gateway as the engine needs it.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Target {
     pub listener: u16,
     /// What carries it there.
     pub transport: Transport,
+    /// Whose certificate a TLS connection to it must show ([`Flow::gateway`]).
+    pub gateway: u32,
     /// No response at all within this time: the gateway has failed.
     pub answer_timeout: Nanos,
     /// Timer C.
@@ -75,12 +78,17 @@ impl Endpoint {
         let (cancelled, token) = (call.cancelled, call.token);
         call.phase = Phase::Proceeding;
         (call.screen, call.takes_refer) = (screen, target.takes_refer);
+        let secure = call.secure;
         if first {
             self.answer(server, 100, "Trying", b"");
         }
         if cancelled {
             // The CANCEL came before the decision: nothing leaves.
             self.branch_failed(id, 487, Cause::Response, Said::default());
+            return true;
+        }
+        if secure && target.transport != Transport::Tls {
+            self.branch_failed(id, 480, Cause::Transport, Said::default());
             return true;
         }
         let branch = self.keys.random();
@@ -116,6 +124,7 @@ impl Endpoint {
                 record_route: Some(RecordRoute {
                     token,
                     inbound: self.hop(inbound),
+                    secure,
                 }),
                 routes: b"",
                 screen,
@@ -203,6 +212,11 @@ impl Endpoint {
             Some(best) if !best.bytes.is_empty() => {
                 self.respond(server, best.status, best.bytes);
                 best.status
+            }
+            // A sips URI, and no gateway that speaks TLS (RFC 5630 section 5.3).
+            Some(best) if best.status == 480 => {
+                self.answer(server, 480, "Temporarily Unavailable", SIPS_NOT_ALLOWED);
+                480
             }
             Some(best) if best.status == 513 => {
                 self.answer(server, 513, "Message Too Large", b"");
@@ -327,11 +341,17 @@ impl Endpoint {
 impl Endpoint {
     /// The way to a target.
     pub(crate) fn flow_to(&self, target: &Target) -> Flow {
+        let (transport, peer) = (target.transport, target.peer);
         Flow {
-            listener: self.listener_for(target.transport, target.listener),
-            transport: target.transport,
+            listener: listener_for(&self.listeners, transport, peer, target.listener),
+            transport,
             connection: 0,
-            peer: target.peer,
+            gateway: if transport == Transport::Tls {
+                target.gateway
+            } else {
+                0
+            },
+            peer,
         }
     }
 }
@@ -339,7 +359,10 @@ impl Endpoint {
 /// The request URI towards a target (16.6 step 2).
 pub(crate) fn request_uri_for(request: &Message, target: &Target, user: Option<&str>) -> Vec<u8> {
     match user {
-        Some(user) => format!("sip:{user}@{}", target.host).into_bytes(),
+        Some(user) => {
+            let scheme = if request.is_sips() { "sips" } else { "sip" };
+            format!("{scheme}:{user}@{}", target.host).into_bytes()
+        }
         None => forward::as_request_uri(request.index.request_uri().of(&request.bytes)),
     }
 }
@@ -348,7 +371,7 @@ pub(crate) fn request_uri_for(request: &Message, target: &Target, user: Option<&
 pub(crate) fn longest(transport: Transport) -> usize {
     match transport {
         Transport::Udp => DATAGRAM_MAX,
-        Transport::Tcp => MAX_MESSAGE,
+        Transport::Tcp | Transport::Tls => MAX_MESSAGE,
     }
 }
 

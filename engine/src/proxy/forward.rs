@@ -36,6 +36,8 @@ pub struct RecordRoute<'a> {
     /// What we call ourselves where the request came from. Where that is not what we call ourselves where it
     /// goes, each side gets a value of its own: the inner one is for the caller (RFC 5658, section 4).
     pub inbound: Hop<'a>,
+    /// The request URI is `sips`, so ours is too (16.6 step 4).
+    pub secure: bool,
 }
 
 /// Print the request as it leaves.
@@ -48,10 +50,10 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     out.extend_from_slice(edits.request_uri);
     out.extend_from_slice(b" SIP/2.0\r\n");
     write_via(out, edits.hop, edits.branch, edits.loop_key);
-    if let Some(RecordRoute { token, inbound }) = edits.record_route {
-        write_record_route(out, edits.hop, token);
-        if inbound != edits.hop {
-            write_record_route(out, inbound, token);
+    if let Some(route) = &edits.record_route {
+        write_record_route(out, edits.hop, route);
+        if route.inbound != edits.hop {
+            write_record_route(out, route.inbound, route);
         }
     }
     if !edits.routes.is_empty() {
@@ -150,13 +152,21 @@ pub fn write_via(out: &mut Vec<u8>, hop: Hop, branch: u64, loop_key: Option<u64>
 /// Name of the parameter that carries the key of a call in our Record-Route URI.
 pub const TOKEN: &[u8] = b"sg";
 
-fn write_record_route(out: &mut Vec<u8>, hop: Hop, token: u64) {
-    out.extend_from_slice(b"Record-Route: <sip:");
+fn write_record_route(out: &mut Vec<u8>, hop: Hop, route: &RecordRoute) {
+    out.extend_from_slice(if route.secure {
+        b"Record-Route: <sips:"
+    } else {
+        b"Record-Route: <sip:"
+    });
     out.extend_from_slice(hop.sent_by.as_bytes());
-    if hop.transport != Transport::Udp {
-        out.extend_from_slice(b";transport=tcp");
+    // RFC 5630 3.1.3: of a sips URI TLS goes without saying. In a sip URI transport=tls is what peers understand,
+    // though RFC 3261 26.2.2 had deprecated it.
+    match hop.transport {
+        Transport::Tcp => out.extend_from_slice(b";transport=tcp"),
+        Transport::Tls if !route.secure => out.extend_from_slice(b";transport=tls"),
+        Transport::Udp | Transport::Tls => {}
     }
     out.extend_from_slice(b";lr;sg=");
-    print::hex(out, token);
+    print::hex(out, route.token);
     out.extend_from_slice(b">\r\n");
 }

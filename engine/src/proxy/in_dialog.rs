@@ -175,7 +175,7 @@ impl Endpoint {
             message.index.method,
             Method::Invite | Method::Update | Method::Refer | Method::Subscribe | Method::Notify
         )
-        .then_some(call.token);
+        .then_some((call.token, call.secure));
         let inbound = Hop::of(&self.listeners, message.flow);
         // A caller that has connected anew is reached by that; its Contact may lie behind a NAT.
         let arrived = message.flow;
@@ -200,7 +200,11 @@ impl Endpoint {
                 branch,
                 loop_key: None,
                 via,
-                record_route: record_route.map(|token| RecordRoute { token, inbound }),
+                record_route: record_route.map(|(token, secure)| RecordRoute {
+                    token,
+                    inbound,
+                    secure,
+                }),
                 routes: &routes,
                 screen,
                 to: None,

@@ -17,7 +17,10 @@ impl Endpoint {
     pub(crate) fn came_from_here(&self, message: Incoming) -> bool {
         let via = &message.index.via;
         read_branch(via.branch.of(message.bytes)).is_some()
-            && self.is_own_address(via.host.of(message.bytes), via.port)
+            && self.is_own_address(
+                via.host.of(message.bytes),
+                via.port.unwrap_or(message.flow.transport.default_port()),
+            )
     }
 
     fn was_here_alike(&self, message: Incoming) -> bool {

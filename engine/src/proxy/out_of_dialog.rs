@@ -49,8 +49,9 @@ impl Endpoint {
 
     /// The request URI names one of our listeners, and nobody behind it.
     fn at_us(&self, message: Incoming) -> bool {
-        uri::parse(message.index.request_uri().of(message.bytes))
-            .is_ok_and(|uri| uri.user.is_none() && self.is_own_address(uri.host, uri.port))
+        uri::parse(message.index.request_uri().of(message.bytes)).is_ok_and(|uri| {
+            uri.user.is_none() && self.is_own_address(uri.host, uri.port_or_default())
+        })
     }
 
     /// Send such a request to a target; its responses go back as they are. False if it is gone.

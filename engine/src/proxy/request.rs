@@ -9,10 +9,10 @@ use crate::event::Event;
 use crate::header::{self, NameAddr};
 use crate::message::{Index, Message, Method, Name};
 use crate::proxy::screen::Screen;
-use crate::proxy::validate::{self, Problem};
+use crate::proxy::validate::{self, Problem, Ways};
 use crate::transaction::table::ServerMachine;
 use crate::transaction::{invite_server, non_invite_server};
-use crate::transport::Flow;
+use crate::transport::{Flow, Listener};
 
 /// A full table empties within the 32 s that most transactions stay; part of it sooner.
 const RETRY_AFTER: &[u8] = b"Retry-After: 5\r\n";
@@ -33,7 +33,12 @@ impl Endpoint {
         if let Some(id) = self.table.server(key) {
             return self.retransmitted(id);
         }
-        if let Err(problem) = validate::check(message.bytes, index, || self.is_loop(message)) {
+        let ways = Ways {
+            arrived: message.flow.transport,
+            tls: self.listeners.iter().any(|listener| listener.tls),
+        };
+        if let Err(problem) = validate::check(message.bytes, index, ways, || self.is_loop(message))
+        {
             return self.refuse(message, &problem);
         }
         if self.is_full(index) {
@@ -97,6 +102,8 @@ impl Endpoint {
             .get(server)
             .map_or(message.flow, |server| server.reply);
         let token = self.keys.random();
+        let secure = request.is_sips();
+        let certificate = self.streams.certificate(message.flow);
         self.insert_call(Box::new(Call {
             id,
             sibling: 0,
@@ -110,18 +117,20 @@ impl Endpoint {
             early_media: false,
             screen: Screen::Untrusted,
             takes_refer: false,
+            secure,
             restored: false,
             best: None,
             held: VecDeque::new(),
             forked: Vec::new(),
             call_id: message.index.call_id.of(message.bytes).into(),
-            caller: caller(message, reply),
+            caller: caller(message, reply, &self.listeners, secure),
             legs: Vec::new(),
         }));
         self.events.push_back(Event::Invite {
             call: id,
             source: message.flow.peer,
             message: request,
+            certificate,
         });
     }
 
@@ -143,7 +152,7 @@ impl Endpoint {
 }
 
 /// The calling end, as requests towards it need it. Its route set is the Record-Route of the INVITE in order.
-fn caller(message: Incoming, reply: Flow) -> Party {
+fn caller(message: Incoming, reply: Flow, listeners: &[Listener], secure: bool) -> Party {
     let Incoming { bytes, index, .. } = message;
     let routes = join(
         index
@@ -152,7 +161,7 @@ fn caller(message: Incoming, reply: Flow) -> Party {
     );
     let target = contact(message).unwrap_or_else(|| index.from.uri.of(bytes).into());
     Party {
-        flow: reach(&routes, &target, reply, false),
+        flow: reach(listeners, &routes, &target, reply, false, secure),
         identity: index
             .first(Name::From)
             .map_or(&[][..], |field| field.value.of(bytes))

@@ -153,7 +153,7 @@ fn reply_path(message: Incoming) -> (Flow, Option<Box<[u8]>>) {
     let port = if via.rport.is_some() && !message.flow.transport.is_reliable() {
         peer.port()
     } else {
-        via.port.unwrap_or(5060)
+        via.port.unwrap_or(message.flow.transport.default_port())
     };
     let flow = Flow {
         peer: SocketAddr::new(peer.ip(), port),

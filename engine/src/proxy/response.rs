@@ -16,7 +16,7 @@ use crate::timer::{Timer, TRANSACTION};
 use crate::transaction::key::{read_branch, read_hex};
 use crate::transaction::table::{Cancel, Client, ClientMachine, Origin, Server};
 use crate::transaction::{invite_client, non_invite_client};
-use crate::transport::{Flow, Transport};
+use crate::transport::{Flow, Listener, Transport};
 use crate::uri;
 
 impl Endpoint {
@@ -41,7 +41,10 @@ impl Endpoint {
             return;
         };
         // Only the peer that was asked may answer (checklist S-18).
-        if client.flow.peer.ip() != message.flow.peer.ip() {
+        let secure = |flow: Flow| flow.transport == Transport::Tls;
+        if client.flow.peer.ip() != message.flow.peer.ip()
+            || secure(client.flow) && !secure(message.flow)
+        {
             self.counters.dropped += 1;
             return;
         }
@@ -186,7 +189,7 @@ impl Endpoint {
             return;
         }
         if !message.index.to.tag.is_empty() {
-            learn(call, message);
+            learn(call, message, &self.listeners);
         }
         call.ringing.get_or_insert(now);
         call.early_media |= !message.index.body.is_empty();
@@ -269,7 +272,7 @@ impl Endpoint {
         }
         match call.phase {
             Phase::Proceeding => {
-                learn(call, message);
+                learn(call, message, &self.listeners);
                 confirm(call, tag);
                 call.phase = Phase::Answering;
                 call.invite = None;
@@ -290,13 +293,13 @@ impl Endpoint {
             Phase::Answering if known => {}
             // Another fork answered as well: it waits for the same record.
             Phase::Answering => {
-                learn(call, message);
+                learn(call, message, &self.listeners);
                 confirm(call, tag);
                 call.forked.push((status, bytes.into_boxed_slice()));
             }
             Phase::Live => {
                 if !known {
-                    learn(call, message);
+                    learn(call, message, &self.listeners);
                     confirm(call, tag);
                 }
                 if let Some(server) = call.server {
@@ -314,7 +317,7 @@ impl Endpoint {
             return;
         };
         let flow = client.flow;
-        let party = answerer(message, flow, 0);
+        let party = answerer(message, flow, 0, &self.listeners, false);
         let from: Box<[u8]> = message
             .index
             .first(Name::From)
@@ -418,6 +421,7 @@ impl Endpoint {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
+        let secure = call.secure;
         let caller_asks = *call.caller.tag == *request.index.from.tag.of(&request.bytes);
         let far_tag = if caller_asks {
             request.index.to.tag
@@ -430,18 +434,37 @@ impl Endpoint {
             (contact(message), contact(asked))
         };
         if let Some(target) = near {
-            retarget(&mut call.caller, target, false);
+            retarget(
+                &mut call.caller,
+                target,
+                false,
+                &self.listeners,
+                call.secure,
+            );
         }
         let far_tag: Box<[u8]> = far_tag.of(&request.bytes).into();
         if let (Some(target), Some(leg)) = (far, call.leg(&far_tag)) {
-            retarget(&mut leg.party, target, true);
+            retarget(&mut leg.party, target, true, &self.listeners, secure);
         }
     }
 }
 
-fn retarget(party: &mut Party, target: Box<[u8]>, trusted: bool) {
+fn retarget(
+    party: &mut Party,
+    target: Box<[u8]>,
+    trusted: bool,
+    listeners: &[Listener],
+    secure: bool,
+) {
     if *party.target != *target {
-        party.flow = reach(&party.routes, &target, party.flow, trusted);
+        party.flow = reach(
+            listeners,
+            &party.routes,
+            &target,
+            party.flow,
+            trusted,
+            secure,
+        );
         party.target = target;
     }
 }
@@ -466,16 +489,16 @@ fn rank(status: u16, judged: bool) -> u16 {
 }
 
 /// Keep the answering end of a response: a new leg, or the leg that it belongs to.
-fn learn(call: &mut dialog::Call, message: Incoming) {
+fn learn(call: &mut dialog::Call, message: Incoming, listeners: &[Listener]) {
     let tag = message.index.to.tag.of(message.bytes);
-    let flow = message.flow;
+    let (flow, secure) = (message.flow, call.secure);
     match call.leg(tag) {
         Some(leg) => {
             let cseq = leg.party.cseq;
-            leg.party = answerer(message, flow, cseq);
+            leg.party = answerer(message, flow, cseq, listeners, secure);
         }
         None => call.legs.push(Leg {
-            party: answerer(message, flow, 0),
+            party: answerer(message, flow, 0, listeners, secure),
             confirmed: false,
             ended: false,
         }),
@@ -490,7 +513,13 @@ fn confirm(call: &mut dialog::Call, tag: &[u8]) {
 
 /// The answering end as requests towards it need it: its route set is the Record-Route of the response
 /// above ours, backwards (12.1.2).
-fn answerer(message: Incoming, learned: Flow, cseq: u32) -> Party {
+fn answerer(
+    message: Incoming,
+    learned: Flow,
+    cseq: u32,
+    listeners: &[Listener],
+    secure: bool,
+) -> Party {
     let Incoming { bytes, index, .. } = message;
     let mut below: Vec<&[u8]> = index
         .all(Name::RecordRoute)
@@ -504,7 +533,7 @@ fn answerer(message: Incoming, learned: Flow, cseq: u32) -> Party {
     let routes = join(below.into_iter());
     let target = contact(message).unwrap_or_else(|| index.to.uri.of(bytes).into());
     Party {
-        flow: reach(&routes, &target, learned, true),
+        flow: reach(listeners, &routes, &target, learned, true, secure),
         identity: index
             .first(Name::To)
             .map_or(&[][..], |field| field.value.of(bytes))

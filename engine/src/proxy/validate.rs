@@ -2,6 +2,7 @@
 
 use crate::header;
 use crate::message::{Index, Name};
+use crate::transport::Transport;
 use crate::uri::{self, Scheme};
 
 /// Why a request is answered by the engine itself.
@@ -24,10 +25,27 @@ impl Problem {
     }
 }
 
+/// Header line of a 480 to a request that would have to go over TLS, and cannot (RFC 5630 section 5.3).
+pub const SIPS_NOT_ALLOWED: &[u8] = b"Warning: 380 sipguard \"SIPS Not Allowed\"\r\n";
+
+/// How requests come and may come.
+#[derive(Clone, Copy)]
+pub struct Ways {
+    /// What has carried this one.
+    pub arrived: Transport,
+    /// Whether some listener is for TLS.
+    pub tls: bool,
+}
+
 /// Syntax, scheme, Max-Forwards, loops, Proxy-Require: the first that fails.
-pub fn check(bytes: &[u8], index: &Index, is_loop: impl FnOnce() -> bool) -> Result<(), Problem> {
+pub fn check(
+    bytes: &[u8],
+    index: &Index,
+    ways: Ways,
+    is_loop: impl FnOnce() -> bool,
+) -> Result<(), Problem> {
     syntax(index)?;
-    scheme(bytes, index)?;
+    scheme(bytes, index, ways)?;
     max_forwards(index)?;
     if is_loop() {
         return Err(Problem::new(482, "Loop Detected")); // step 4
@@ -44,10 +62,16 @@ fn syntax(index: &Index) -> Result<(), Problem> {
     }
 }
 
-/// Step 2: `sip` and `tel` only; `sips` needs TLS on every hop, which this engine does not offer yet.
-fn scheme(bytes: &[u8], index: &Index) -> Result<(), Problem> {
+/// Step 2: `sip`, `tel`, and `sips` where it came over TLS, as on every hop (26.2.2). Inside a dialog the URI is
+/// the Contact of the other end, which may be reached in another way than we are, and is not what we route by.
+fn scheme(bytes: &[u8], index: &Index, ways: Ways) -> Result<(), Problem> {
     match uri::parse(index.request_uri().of(bytes)).map(|uri| uri.scheme) {
         Ok(Scheme::Sip | Scheme::Tel) => Ok(()),
+        Ok(Scheme::Sips) if ways.arrived == Transport::Tls || !index.to.tag.is_empty() => Ok(()),
+        Ok(Scheme::Sips) if ways.tls => Err(Problem {
+            extra: SIPS_NOT_ALLOWED.to_vec(),
+            ..Problem::new(480, "Temporarily Unavailable")
+        }),
         Ok(_) => Err(Problem::new(416, "Unsupported URI Scheme")),
         Err(_) => Err(Problem::new(400, "Bad Request")),
     }

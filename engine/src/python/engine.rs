@@ -88,7 +88,7 @@ impl PyEngine {
         })
     }
 
-    #[pyo3(signature = (host, port, advertise_host=None, advertise_port=None, udp=true))]
+    #[pyo3(signature = (host, port, advertise_host=None, advertise_port=None, udp=true, tls=false))]
     fn listen(
         &self,
         host: &str,
@@ -96,6 +96,7 @@ impl PyEngine {
         advertise_host: Option<&str>,
         advertise_port: Option<u16>,
         udp: bool,
+        tls: bool,
     ) -> PyResult<u16> {
         let ip = ip(host)?;
         let advertise = advertise_host
@@ -112,6 +113,7 @@ impl PyEngine {
         let reader = reader.as_mut().ok_or_else(is_running)?;
         reader.add(socket.clone())?;
         self.shared.add_socket(socket);
+        let listener = Listener { tls, ..listener };
         Ok(self.shared.endpoint().add_listener(listener))
     }
 
@@ -127,18 +129,25 @@ impl PyEngine {
         py.detach(|| drop(worker));
     }
 
+    #[pyo3(signature = (
+        total, per_source, message_seconds, idle_seconds, handshakes=256, handshake_seconds=5,
+    ))]
     fn limit_streams(
         &self,
         total: usize,
         per_source: usize,
         message_seconds: u64,
         idle_seconds: u64,
+        handshakes: usize,
+        handshake_seconds: u64,
     ) {
         self.shared.endpoint().set_stream_limits(Limits {
             total,
             per_source,
             message: message_seconds.saturating_mul(1_000_000_000),
             idle: idle_seconds.saturating_mul(1_000_000_000),
+            handshakes,
+            handshake: handshake_seconds.saturating_mul(1_000_000_000),
         });
     }
 
@@ -155,6 +164,13 @@ impl PyEngine {
             }
             Err(_) => 0,
         }
+    }
+
+    #[pyo3(signature = (stream, now, certificate=None))]
+    fn stream_secured(&self, stream: u32, now: u64, certificate: Option<Vec<String>>) {
+        self.shared
+            .endpoint()
+            .stream_secured(now, stream, certificate.map(Into::into));
     }
 
     fn stream_connected(&self, stream: u32, now: u64) {

@@ -17,6 +17,7 @@ pub struct PyInvite {
     call: u64,
     source: SocketAddr,
     message: Arc<Message>,
+    certificate: Option<Arc<[String]>>,
 }
 
 impl PyInvite {
@@ -39,6 +40,10 @@ impl PyInvite {
     #[getter]
     fn source_port(&self) -> u16 {
         self.source.port()
+    }
+    #[getter]
+    fn certificate(&self) -> Option<&[String]> {
+        self.certificate.as_deref()
     }
     #[getter]
     fn request_uri<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
@@ -212,12 +217,14 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
             call,
             source,
             message,
+            certificate,
         } => Bound::new(
             py,
             PyInvite {
                 call,
                 source,
                 message,
+                certificate,
             },
         )?
         .into_any(),

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::stream::table::Order;
+use crate::transport::Transport;
 
 #[pyclass(frozen, get_all, name = "StreamConnect", module = "sipguard._engine")]
 pub struct PyStreamConnect {
@@ -11,6 +12,8 @@ pub struct PyStreamConnect {
     listener: u16,
     host: String,
     port: u16,
+    tls: bool,
+    gateway: u32,
 }
 
 #[pyclass(frozen, name = "StreamSend", module = "sipguard._engine")]
@@ -39,6 +42,8 @@ pub(super) fn order(py: Python<'_>, order: Order) -> PyResult<Bound<'_, PyAny>> 
         Order::Connect {
             stream,
             listener,
+            transport,
+            gateway,
             peer,
         } => {
             let (host, port) = (peer.ip().to_string(), peer.port());
@@ -47,6 +52,8 @@ pub(super) fn order(py: Python<'_>, order: Order) -> PyResult<Bound<'_, PyAny>> 
                 listener,
                 host,
                 port,
+                tls: transport == Transport::Tls,
+                gateway,
             };
             Bound::new(py, connect)?.into_any()
         }

@@ -18,7 +18,7 @@ impl PyTarget {
     #[new]
     #[pyo3(signature = (
         host, port, *, listener=0, transport="udp", answer_timeout_ms=4000, ring_timeout_ms=181_000,
-        dials_by_to=false, takes_refer=false, domain=None,
+        dials_by_to=false, takes_refer=false, domain=None, gateway=0,
     ))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn new(
@@ -31,10 +31,11 @@ impl PyTarget {
         dials_by_to: bool,
         takes_refer: bool,
         domain: Option<&str>,
+        gateway: u32,
     ) -> PyResult<Self> {
         let ip = ip(host)?;
         let transport = Transport::from_param(transport.as_bytes())
-            .ok_or_else(|| PyValueError::new_err(format!("not udp or tcp: {transport:?}")))?;
+            .ok_or_else(|| PyValueError::new_err(format!("not udp, tcp or tls: {transport:?}")))?;
         let peer = SocketAddr::new(ip, port);
         if let Some(name) = domain.filter(|name| !is_domain(name)) {
             return Err(PyValueError::new_err(format!("not a host name: {name:?}")));
@@ -48,6 +49,7 @@ impl PyTarget {
             ring_timeout: ring_timeout_ms.saturating_mul(1_000_000),
             dials_by_to,
             takes_refer,
+            gateway,
         }))
     }
 }

@@ -7,6 +7,7 @@ pub mod large;
 pub mod table;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::endpoint::{Endpoint, Incoming};
 use crate::event::Cause;
@@ -15,7 +16,7 @@ use crate::stream::table::{Limits, Order, Pending, State};
 use crate::timer::{Nanos, Timer};
 use crate::transaction::table::{ClientMachine, Origin};
 use crate::transaction::{invite_client, non_invite_client};
-use crate::transport::canonical;
+use crate::transport::{canonical, Flow, Listener, Transport};
 
 impl Endpoint {
     /// What peers may have.
@@ -26,14 +27,31 @@ impl Endpoint {
     /// A peer has connected to a listener. Returns our id of the connection; 0: close it at once.
     pub fn stream_accepted(&mut self, now: Nanos, listener: u16, peer: SocketAddr) -> u32 {
         self.set_now(now);
-        let id = self.streams.accept(self.now, listener, canonical(peer));
+        let tls = |listener: &Listener| listener.serves(Transport::Tls);
+        let flow = Flow {
+            transport: match self.listeners.get(listener as usize).is_some_and(tls) {
+                true => Transport::Tls,
+                false => Transport::Tcp,
+            },
+            ..Flow::udp(listener, canonical(peer))
+        };
+        let id = self.streams.accept(self.now, flow);
         if let Some(id) = id {
             self.watch_stream(id);
         }
         id.unwrap_or(0)
     }
 
-    /// A connection that was ordered is there.
+    /// TLS is agreed on a connection that a peer has opened. `certificate`: the names in the certificate that it
+    /// has shown, if that was verified. Until then nothing is read from it.
+    pub fn stream_secured(&mut self, now: Nanos, id: u32, certificate: Option<Arc<[String]>>) {
+        self.set_now(now);
+        if self.streams.secured(self.now, id, certificate) {
+            self.watch_stream(id);
+        }
+    }
+
+    /// A connection that was ordered is there; with TLS, the peer has shown whom it was opened to.
     pub fn stream_connected(&mut self, now: Nanos, id: u32) {
         self.set_now(now);
         if let Some(stream) = self.streams.get(id) {
@@ -271,17 +289,13 @@ impl Endpoint {
                     .push_request(client.flow, branch, &client.request);
                 continue;
             }
-            let (invite, origin) = (
-                matches!(client.machine, ClientMachine::Invite(_)),
-                client.origin,
-            );
+            let invite = matches!(client.machine, ClientMachine::Invite(_));
             if client.switched && self.fall_back(id) {
                 continue;
             }
             if invite {
                 self.branch_over(id, Cause::Transport);
-            } else if self.probe_over(id, Cause::Transport) {
-            } else {
+            } else if !self.probe_over(id, Cause::Transport) {
                 self.table.remove_client(id);
                 if let Origin::Relay(server) = origin {
                     // As if 503 had come (16.9), which nobody should hear from us (16.7 step 6).

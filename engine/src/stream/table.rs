@@ -1,6 +1,7 @@
 //! The connections: which there are, what waits for each, how many a peer may have.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
@@ -17,6 +18,10 @@ pub enum Order {
         stream: u32,
         /// Index of the listener.
         listener: u16,
+        /// TCP, or TLS.
+        transport: Transport,
+        /// Whose certificate has to be shown over TLS ([`Flow::gateway`]).
+        gateway: u32,
         /// Where to.
         peer: SocketAddr,
     },
@@ -47,6 +52,10 @@ pub struct Limits {
     pub message: Nanos,
     /// A connection that was not used for so long closes; at least 64*T1 (18, checklist T-08).
     pub idle: Nanos,
+    /// Connections of peers that are in their TLS handshake: each costs a millisecond of computing.
+    pub handshakes: usize,
+    /// A handshake that a peer has begun is over by then.
+    pub handshake: Nanos,
 }
 
 impl Default for Limits {
@@ -56,6 +65,8 @@ impl Default for Limits {
             per_source: 64,
             message: 10_000_000_000,
             idle: 300_000_000_000,
+            handshakes: 256,
+            handshake: 5_000_000_000,
         }
     }
 }
@@ -74,6 +85,8 @@ const WAITING_MAX: usize = 4 << 20;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     Connecting,
+    /// A peer has opened it, and TLS is being agreed.
+    Securing,
     Open,
     /// What is queued goes, and then it is closed.
     Closing,
@@ -90,7 +103,11 @@ pub(crate) struct Pending {
 /// One connection.
 pub(crate) struct Stream {
     pub listener: u16,
+    pub transport: Transport,
+    pub gateway: u32,
     pub peer: SocketAddr,
+    /// Names in the verified certificate of the peer.
+    pub certificate: Option<Arc<[String]>>,
     inbound: bool,
     pub state: State,
     pub framing: Framing,
@@ -117,8 +134,9 @@ impl Stream {
     pub fn flow(&self, id: u32) -> Flow {
         Flow {
             listener: self.listener,
-            transport: Transport::Tcp,
+            transport: self.transport,
             connection: id,
+            gateway: self.gateway,
             peer: self.peer,
         }
     }
@@ -129,11 +147,20 @@ impl Stream {
         let message = self.message_since.map(|since| since + limits.message);
         match self.state {
             State::Connecting => self.opened + CONNECT,
+            State::Securing => self.opened + limits.handshake,
             _ => [message, self.ends]
                 .into_iter()
                 .flatten()
                 .fold(idle, Nanos::min),
         }
+    }
+}
+
+/// The key of the connection that we keep to where a flow goes.
+fn kept(flow: Flow) -> Flow {
+    Flow {
+        connection: 0,
+        ..flow
     }
 }
 
@@ -143,9 +170,10 @@ pub struct Streams {
     pub(crate) limits: Limits,
     table: HashMap<u32, Stream>,
     /// The connection that we have opened to an address, used for all requests to it.
-    to_peer: HashMap<(u16, SocketAddr), u32>,
+    to_peer: HashMap<Flow, u32>,
     per_source: HashMap<IpAddr, usize>,
     inbound: usize,
+    securing: usize,
     last: u32,
     ready: Vec<u32>,
     orders: Vec<Order>,
@@ -163,42 +191,98 @@ impl Streams {
     }
 
     /// A peer has opened one; None: it may not.
-    pub(crate) fn accept(&mut self, now: Nanos, listener: u16, peer: SocketAddr) -> Option<u32> {
-        if self.inbound >= self.limits.total {
+    pub(crate) fn accept(&mut self, now: Nanos, flow: Flow) -> Option<u32> {
+        let secures = flow.transport == Transport::Tls;
+        if self.inbound >= self.limits.total || secures && self.securing >= self.limits.handshakes {
             return None;
         }
-        self.insert(now, listener, peer, State::Open)
+        let state = if secures {
+            State::Securing
+        } else {
+            State::Open
+        };
+        let id = self.insert(now, flow, state)?;
+        self.securing += usize::from(secures);
+        Some(id)
+    }
+
+    /// TLS is agreed on one that a peer has opened, with the names that its certificate was verified to bear.
+    /// False where it is not waited for.
+    pub(crate) fn secured(
+        &mut self,
+        now: Nanos,
+        id: u32,
+        certificate: Option<Arc<[String]>>,
+    ) -> bool {
+        let Some(stream) = self.table.get_mut(&id) else {
+            return false;
+        };
+        if stream.state != State::Securing {
+            return false;
+        }
+        self.securing -= 1;
+        stream.state = State::Open;
+        stream.certificate = certificate;
+        (stream.used, stream.message_since) = (now, Some(now));
+        true
+    }
+
+    /// What the peer has shown on the connection that a message came by.
+    pub(crate) fn certificate(&self, flow: Flow) -> Option<Arc<[String]>> {
+        if flow.transport != Transport::Tls {
+            return None;
+        }
+        self.table.get(&flow.connection)?.certificate.clone()
     }
 
     /// Open one; None: there are too many.
-    fn open(&mut self, now: Nanos, listener: u16, peer: SocketAddr) -> Option<u32> {
+    fn open(&mut self, now: Nanos, flow: Flow) -> Option<u32> {
         if self.table.len() - self.inbound >= self.limits.total {
             return None;
         }
-        let id = self.insert(now, listener, peer, State::Connecting)?;
-        self.to_peer.insert((listener, peer), id);
+        let id = self.insert(now, flow, State::Connecting)?;
+        self.to_peer.insert(kept(flow), id);
+        let Flow {
+            listener,
+            transport,
+            gateway,
+            peer,
+            ..
+        } = flow;
         self.orders.push(Order::Connect {
             stream: id,
             listener,
+            transport,
+            gateway,
             peer,
         });
         Some(id)
     }
 
-    fn insert(&mut self, now: Nanos, listener: u16, peer: SocketAddr, state: State) -> Option<u32> {
+    fn insert(&mut self, now: Nanos, flow: Flow, state: State) -> Option<u32> {
+        let Flow {
+            listener,
+            transport,
+            gateway,
+            peer,
+            ..
+        } = flow;
         let known = self.per_source.get(&peer.ip()).copied().unwrap_or(0);
         if known >= self.limits.per_source {
             return None;
         }
         self.per_source.insert(peer.ip(), known + 1);
         let id = self.fresh_id();
-        let inbound = state == State::Open;
+        let inbound = state != State::Connecting;
         self.inbound += usize::from(inbound);
         self.table.insert(
             id,
             Stream {
                 listener,
+                transport,
+                gateway,
                 peer,
+                certificate: None,
                 inbound,
                 state,
                 framing: Framing::default(),
@@ -235,7 +319,8 @@ impl Streams {
     pub(crate) fn remove(&mut self, id: u32) -> Option<Stream> {
         let stream = self.table.remove(&id)?;
         self.inbound -= usize::from(stream.inbound);
-        let key = (stream.listener, stream.peer);
+        self.securing -= usize::from(stream.state == State::Securing);
+        let key = kept(stream.flow(id));
         if self.to_peer.get(&key) == Some(&id) {
             self.to_peer.remove(&key);
         }
@@ -251,10 +336,9 @@ impl Streams {
     /// Give a message to its connection: that which it came in on (18.2.2), else the one that we keep to the
     /// address, else a new one. None where that may not be opened.
     pub(crate) fn send(&mut self, now: Nanos, message: &Streamed) -> Option<u32> {
-        let id = self.find(message.flow).or_else(|| {
-            let Flow { listener, peer, .. } = message.flow;
-            self.open(now, listener, peer)
-        })?;
+        let id = self
+            .find(message.flow)
+            .or_else(|| self.open(now, message.flow))?;
         let stream = self.table.get_mut(&id)?;
         if stream.out.len() + message.bytes.len() > WAITING_MAX {
             return None;
@@ -272,10 +356,12 @@ impl Streams {
 
     fn find(&self, flow: Flow) -> Option<u32> {
         let named = self.table.get(&flow.connection);
-        if named.is_some_and(|stream| stream.peer.ip() == flow.peer.ip()) {
+        if named.is_some_and(|stream| {
+            stream.peer.ip() == flow.peer.ip() && stream.transport == flow.transport
+        }) {
             return Some(flow.connection);
         }
-        self.to_peer.get(&(flow.listener, flow.peer)).copied()
+        self.to_peer.get(&kept(flow)).copied()
     }
 
     /// Queue bytes.
@@ -302,6 +388,7 @@ impl Streams {
             if stream.state == State::Connecting {
                 stream.out.clear();
             }
+            self.securing -= usize::from(stream.state == State::Securing);
             stream.state = State::Closing;
         }
         self.ready(id);

@@ -31,6 +31,7 @@ pub fn target(peer: &str) -> Target {
         host: peer.to_owned(),
         listener: 0,
         transport: Transport::Udp,
+        gateway: 0,
         answer_timeout: 4000 * MS,
         ring_timeout: 181_000 * MS,
         dials_by_to: false,

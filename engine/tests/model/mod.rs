@@ -162,6 +162,7 @@ fn target(peer: usize) -> Target {
         host: PEERS[peer].to_owned(),
         listener: 0,
         transport: Transport::Udp,
+        gateway: 0,
         answer_timeout: 4000 * MS,
         ring_timeout: 181_000 * MS,
         dials_by_to: false,

@@ -36,6 +36,7 @@ pub fn target(peer: &str, transport: Transport) -> Target {
         host: peer.to_owned(),
         listener: 0,
         transport,
+        gateway: 0,
         answer_timeout: 4000 * MS,
         ring_timeout: 181_000 * MS,
         dials_by_to: false,
@@ -47,6 +48,11 @@ impl Wire {
     pub fn new() -> Self {
         let mut sg = Endpoint::new(3, &[9; 32], 0);
         sg.add_listener(Listener::new("203.0.113.5", 5060));
+        sg.add_listener(Listener {
+            tls: true,
+            ..Listener::new("203.0.113.5", 5061)
+        });
+        sg.add_listener(Listener::new("2001:db8::5", 5060));
         Wire {
             sg,
             now: 0,
@@ -57,6 +63,15 @@ impl Wire {
 
     pub fn accept(&mut self, peer: &str) -> u32 {
         self.sg.stream_accepted(self.now, 0, peer.parse().unwrap())
+    }
+
+    /// A connection to the listener for TLS, its handshake done, on which the peer has proved these names.
+    pub fn accept_tls(&mut self, peer: &str, names: &[&str]) -> u32 {
+        let id = self.sg.stream_accepted(self.now, 1, peer.parse().unwrap());
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.sg
+            .stream_secured(self.now, id, (!names.is_empty()).then(|| names.into()));
+        id
     }
 
     pub fn write(&mut self, stream: u32, text: &str) {
