@@ -8,6 +8,10 @@ from collections.abc import Callable
 from itertools import count
 from typing import TypeAlias
 
+TICK_NS = 20_000_000
+"""The event loop is woken at whole ticks, never early: once for all alarms of a tick. One for each would cost
+more than what the alarms do."""
+
 _Entry: TypeAlias = tuple[int, int, Callable[[int], None], int]
 
 
@@ -55,7 +59,7 @@ class Alarms:
     def _arm(self) -> None:
         if self._loop is None or self._clock is None or not self._heap:
             return
-        due = self._heap[0][0]
+        due = -(-self._heap[0][0] // TICK_NS) * TICK_NS
         if self._timer is not None:
             if self._timer_ns <= due:
                 return
