@@ -21,7 +21,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from sipguard.store import batch, database
 from sipguard.store.batch import BatchWriter, CallAnswered, CallClosed, Record
-from sipguard.store.cdr import cdr, cdr_level, cdr_try
+from sipguard.store.cdr import cdr
 from sipguard.store.ledger import journal_entry, ledger_account, posting
 from sipguard.store.live_call import live_call
 from tests.store import books
@@ -54,7 +54,7 @@ def through_batch(path: Path, work: Batches) -> None:
 
 def through_core(path: Path, work: Batches) -> None:
     """The statements of BatchWriter._put, each through Connection.execute."""
-    tables = (cdr, cdr_level, cdr_try, journal_entry, posting, live_call)
+    tables = (cdr, journal_entry, posting, live_call)
     statements = {
         str(getattr(batch, f"_INSERT_{table.name.upper()}")): (insert(table), list(table.c.keys()))
         for table in tables
