@@ -71,7 +71,8 @@ def tidy(path: Path, from_ms: int | None, go_on: Callable[[], bool]) -> int:
     stop. Raises sqlite3.Error.
     """
     dropped = 0
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    uri = f"{path.resolve().as_uri()}?mode=rw"  # never makes a new, empty file
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         configure(connection)
         while list_next(connection) and go_on():
             pass
