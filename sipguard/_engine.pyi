@@ -341,6 +341,27 @@ class Engine:
         self, call: int, status: int, phrase: str, reason: str | None = None, retry_after: int | None = None
     ) -> bool:
         """Answer an undecided INVITE. `reason`: value of a Reason header (RFC 3326)."""
+    def respond(self, call: int, status: int, phrase: str, headers: Sequence[tuple[str, str]]) -> bool:
+        """Answer an undecided request with header fields of one's own; line ends are taken out of them."""
+    def require_credentials(
+        self, realm: str, key: bytes, algorithms: Sequence[str], nonce_seconds: int
+    ) -> None:
+        """From now on `challenge` asks for credentials of this realm, and such credentials go no further
+        (RFC 3261 section 22.3).
+
+        `key`: 32 secret bytes by which nonces are signed; those of an earlier run stay valid under the same.
+        `algorithms`: "SHA-512-256", "SHA-256", "MD5", offered in this order (RFC 8760). Raises ValueError.
+        """
+    def credentials_user(self, call: int) -> str | None:
+        """The user that the credentials of an undecided request name; None: it has none for our realm."""
+    def authenticate(self, call: int, md5: str, sha256: str, sha512_256: str, unix_ms: int) -> str:
+        """Check the credentials of an undecided request, once, against the HA1 hashes of a user.
+
+        "right"; "wrong": another password; "stale": only the nonce has to be another; "replayed": its count
+        was used before; "malformed": not readable, or for another request; "missing".
+        """
+    def challenge(self, call: int, unix_ms: int, stale: bool = False) -> bool:
+        """Answer an undecided request with 401 (REGISTER) or 407, and ask for credentials."""
     def finish(self, call: int) -> int:
         """Pass the best final response on to the caller (RFC 3261 16.7 step 6).
 

@@ -147,13 +147,6 @@ class Control(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             )
 
 
-class Cdr(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How long call records are kept."""
-
-    keep_days: Annotated[int, Meta(ge=0, le=36_500, description="whole days from 0 to 36500")] = 0
-    """Days (UTC) before today whose records are kept; 0: all, for ever. Money is never forgotten."""
-
-
 class Calls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How calls are held, cut and drained."""
 
@@ -184,6 +177,31 @@ class Emergency(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise _UnfitError(
                 "gateways", list(self.gateways), "at least one gateway id, because numbers are given"
             )
+
+
+Algorithm = Annotated[
+    Literal["SHA-512-256", "SHA-256", "MD5"], Meta(description='"SHA-512-256", "SHA-256" or "MD5"')
+]
+
+
+class Auth(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How phones and trunks prove who they are by a password (RFC 7616, RFC 8760)."""
+
+    realm: Annotated[
+        str,
+        Meta(
+            pattern=r"^[ !#-\[\]-~]{1,128}\Z",
+            description="1 to 128 printable ASCII characters without quotes and backslashes",
+        ),
+    ] = "sipguard"
+    """What the password is for. It is part of the stored hashes: another realm needs them set again."""
+    algorithms: Annotated[
+        tuple[Algorithm, ...],
+        Meta(min_length=1, description='an array of "SHA-512-256", "SHA-256", "MD5"'),
+    ] = ("SHA-256", "MD5")
+    """Offered in this order."""
+    nonce_seconds: Annotated[int, Meta(ge=10, le=86400, description="whole seconds from 10 to 86400")] = 300
+    """How long a challenge may be answered, and its nonce be used again."""
 
 
 CountryCode = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,2}\Z", description="a country code in quotes")]
@@ -221,9 +239,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     database: Annotated[Database, Meta(description="a [database] table")]
     control: Annotated[Control, Meta(description="a [control] table")]
     calls: Annotated[Calls, Meta(description="a [calls] table")] = Calls()
-    cdr: Annotated[Cdr, Meta(description="a [cdr] table")] = Cdr()
     emergency: Annotated[Emergency, Meta(description="an [emergency] table")] = Emergency()
     numbers: Annotated[Numbers, Meta(description="a [numbers] table")] = Numbers()
+    auth: Annotated[Auth, Meta(description="an [auth] table")] = Auth()
     log: Annotated[Log, Meta(description="a [log] table")] = Log()
 
 

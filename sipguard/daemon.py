@@ -33,7 +33,7 @@ from sipguard.sip import stream
 from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine
 from sipguard.sip.targets import targets
-from sipguard.store import cdr_keeper, configuration, database, instance, ledger, live_call
+from sipguard.store import configuration, database, instance, ledger, live_call, secret
 from sipguard.store.writer import Writer
 
 log = structlog.get_logger()
@@ -83,9 +83,11 @@ class _Daemon:
             emergency_numbers=frozenset(config.emergency.numbers),
             emergency_gateway_ids=config.emergency.gateways,
             leading_zero_countries=frozenset(config.numbers.leading_zero),
+            realm=config.auth.realm,
         )
         async with store.writing() as conn:
             epoch = await instance.next_epoch(conn)
+            nonce_key = await secret.of(conn, secret.NONCE_KEY)
         async with store.reading() as conn:
             loaded = await configuration.load(conn)
             balances = await ledger.balances(conn)
@@ -103,6 +105,8 @@ class _Daemon:
             now=time.monotonic_ns(),
             gather_us=config.sip.gather_us,
         )
+        auth = config.auth
+        engine.require_credentials(auth.realm, nonce_key, auth.algorithms, auth.nonce_seconds)
         bound = [_listen(engine, listener) for listener in config.sip.listen]
         tcp = config.sip.tcp
         engine.limit_streams(
@@ -141,8 +145,7 @@ class _Daemon:
             },
             lambda message: log.error("control.failed", message=message),
         )
-        records = cdr_keeper.keep(config.database.path, config.cdr.keep_days, _unix_ms)
-        tasks = [loop.create_task(work) for work in (follower.run(), _prune(store), records)]
+        tasks = [loop.create_task(follower.run()), loop.create_task(_prune(store))]
         _tune_interpreter()
         exchange.alarms.start(loop, time.monotonic_ns)
         driver.start()
@@ -220,13 +223,9 @@ async def _prune(store: database.Database) -> None:
         await asyncio.sleep(PRUNE_SECONDS)
         try:
             async with store.writing() as conn:
-                await live_call.prune(conn, _unix_ms() - ENDED_KEPT_MS)
+                await live_call.prune(conn, time.time_ns() // 1_000_000 - ENDED_KEPT_MS)
         except Exception as error:  # a busy or failing store is the writer's to report; this can wait
             log.warning("store.prune_failed", error=str(error))
-
-
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _tune_interpreter() -> None:

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 
 use crate::arena::Id;
 use crate::dialog::{Call, Phase};
+use crate::digest::Authenticator;
 use crate::event::Event;
 use crate::message::{Index, Method};
 use crate::parse::{self, Kind};
@@ -64,6 +65,8 @@ pub struct Endpoint {
     pub(crate) asks_requests: bool,
     /// Such requests that wait for the decision.
     pub(crate) asked: HashMap<u64, Id<Server>>,
+    /// Who may send requests by a password; None: nobody is asked for one.
+    pub(crate) authenticator: Option<Authenticator>,
     /// A whole Server header line for our own responses.
     pub(crate) server: Vec<u8>,
     /// Counters since the start.
@@ -98,6 +101,7 @@ impl Endpoint {
             max_transactions: MAX_TRANSACTIONS,
             asks_requests: false,
             asked: HashMap::new(),
+            authenticator: None,
             server: Vec::new(),
             counters: Counters::default(),
             index: Index::default(),

@@ -3,6 +3,7 @@
 pub mod arena;
 pub mod calls;
 pub mod dialog;
+pub mod digest;
 pub mod endpoint;
 pub mod event;
 pub mod header;

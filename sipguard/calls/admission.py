@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sipguard.calls import settlement
+from sipguard.calls import authentication, settlement
 from sipguard.calls.call import Call
 from sipguard.calls.exchange import Exchange
 from sipguard.calls.reasons import answer
@@ -19,8 +19,14 @@ from sipguard.store.writer import CallClosed
 def on_invite(exchange: Exchange, event: Invite) -> None:
     """Decide once; forward or refuse."""
     now = exchange.clock.now()
+    user = ""
+    if exchange.directory.logins:
+        told = authentication.caller(exchange, event, now)
+        if told is None:
+            return
+        user = told
     attempt = Attempt(
-        event.source_host, event.source_port, event.request_user, event.from_user, event.sip_call_id
+        event.source_host, event.source_port, event.request_user, event.from_user, event.sip_call_id, user
     )
     exchange.tally.attempts += 1
     verdict = decide(attempt, exchange.directory, exchange.funds, exchange.current, exchange.pace, now)

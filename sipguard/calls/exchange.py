@@ -52,6 +52,21 @@ class Tally:
 
 
 @dataclass(slots=True)
+class Logged:
+    """What came of credentials, since the start."""
+
+    challenged: int = 0
+    """Asked for a password; one without credentials yet, as a phone begins every time."""
+    accepted: int = 0
+    wrong: int = 0
+    """A wrong password, or a user that there is not. What a brute-force guard is to watch."""
+    stale: int = 0
+    """Nonces that were too old or not ours."""
+    replayed: int = 0
+    """Nonce counts that had been used."""
+
+
+@dataclass(slots=True)
 class Exchange:
     """Everything that a step needs; replaced never, but for the directory, which is swapped whole."""
 
@@ -68,6 +83,7 @@ class Exchange:
     pace: Pace = field(default_factory=Pace)
     alarms: Alarms = field(default_factory=Alarms)
     tally: Tally = field(default_factory=Tally)
+    logged: Logged = field(default_factory=Logged)
     draining: bool = False
     """No new calls; those that are up go on."""
     held_byes: set[int] = field(default_factory=set)

@@ -38,6 +38,13 @@ def status(exchange: Exchange, epoch: int) -> dict[str, object]:
             "failovers": exchange.tally.failovers,
             "cut": exchange.tally.cut,
         },
+        "logins": {
+            "challenged": exchange.logged.challenged,
+            "accepted": exchange.logged.accepted,
+            "wrong": exchange.logged.wrong,
+            "stale": exchange.logged.stale,
+            "replayed": exchange.logged.replayed,
+        },
         "store": {
             "batches": writer.counts.batches,
             "records": writer.counts.records,

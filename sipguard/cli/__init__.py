@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 import sipguard
-from sipguard.cli import account, cdr, configuration, daemon, database, ledger, rate
+from sipguard.cli import account, cdr, configuration, credential, daemon, database, ledger, rate
 from sipguard.cli.shell import Commands, Shell, default_config_file
 
 
@@ -45,6 +45,7 @@ for command in (
     configuration.check_config,
     account.account,
     account.balance,
+    credential.credential,
     cdr.cdr,
     ledger.ledger,
     rate.rate,

@@ -51,11 +51,11 @@ def init(shell: Shell, file: Path | None) -> None:
             _make_directory(path.parent)
             asyncio.run(database.create(path).close())
             click.echo(f"{path} was made")
-        loaded = asyncio.run(_load(path, data, file or DEMO))
+        loaded = asyncio.run(_load(path, data, file or DEMO, shell.config.auth.realm))
     click.echo(
         f"{file or DEMO} was loaded: {loaded.accounts} accounts, {loaded.mapping_gateways} mapping gateways,"
         f" {loaded.routing_gateways} routing gateways, {loaded.rates} rates in {loaded.rate_tables} tables,"
-        f" {loaded.payments} payments"
+        f" {loaded.phones} phones, {loaded.payments} payments"
     )
 
 
@@ -82,14 +82,15 @@ async def _holds_data(path: Path) -> bool:
         await opened.close()
 
 
-async def _load(path: Path, data: DataSet, source: Path) -> Loaded:
+async def _load(path: Path, data: DataSet, source: Path, realm: str) -> Loaded:
     from sipguard.manage import dataset
     from sipguard.store import database
 
     opened = database.open(path)
     try:
         async with opened.writing() as connection:
-            return await dataset.load(connection, data, now_ms=time.time_ns() // 1_000_000, name=str(source))
+            now_ms = time.time_ns() // 1_000_000
+            return await dataset.load(connection, data, now_ms=now_ms, name=str(source), realm=realm)
     except dataset.DataSetError as error:
         raise UsageError(str(error)) from None
     finally:

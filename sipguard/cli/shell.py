@@ -90,6 +90,27 @@ class Shell:
         with store_failures(path):
             return asyncio.run(reading())
 
+    def write(self, command: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `command` in one write transaction of the database."""
+        import asyncio
+
+        from sipguard.store import database
+
+        path = self.config.database.path
+        if not path.exists():
+            raise UnavailableError(f"{path}: there is no database; make one with: sipguard init")
+
+        async def writing() -> T:
+            opened = database.open(path)
+            try:
+                async with opened.writing() as connection:
+                    return await command(connection)
+            finally:
+                await opened.close()
+
+        with store_failures(path):
+            return asyncio.run(writing())
+
     def ask(self, command: str) -> object:
         """Ask the running daemon."""
         from sipguard.control import ControlError, NotRunningError, ask

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from sipguard.manage import form
-from sipguard.manage.leaf import Currency
+from sipguard.manage.leaf import Currency, Username
 from sipguard.manage.reading import BROKEN, Reader
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -37,6 +37,7 @@ class Draft:
     accounts: Items[form.Account]
     mapping_gateways: Items[form.MappingGateway]
     routing_gateways: Items[form.RoutingGateway]
+    phones: Items[form.Phone]
     payments: Items[form.Payment]
 
 
@@ -49,6 +50,7 @@ def check(raw: Mapping[str, object], reader: Reader) -> None:
         accounts=_items(raw, "account", form.Account, reader),
         mapping_gateways=_items(raw, "mapping_gateway", form.MappingGateway, reader),
         routing_gateways=_items(raw, "routing_gateway", form.RoutingGateway, reader),
+        phones=_items(raw, "phone", form.Phone, reader),
         payments=_items(raw, "payment", form.Payment, reader, name="key"),
     )
     _Check(draft, reader).all()
@@ -76,6 +78,7 @@ class _Check:
     def __init__(self, draft: Draft, reader: Reader) -> None:
         self.draft = draft
         self.complain = reader.complain
+        self.missing = reader.missing
         self.accounts = {account.id: account for _, account in draft.accounts.read}
         self.tables = {table.id: table for _, table in draft.rate_tables.read}
 
@@ -87,6 +90,8 @@ class _Check:
         for path, gateway in self.draft.routing_gateways.read:
             self.routing_gateway(path, gateway)
         self.mapping_gateways()
+        self.phones()
+        self.users()
         for path, payment in self.draft.payments.read:
             self.payment(path, payment)
 
@@ -157,10 +162,42 @@ class _Check:
             for index, routing in enumerate(gateway.routing_gateways or ()):
                 where = f"{path}.routing_gateways[{index}]"
                 self.known(where, routing, self.draft.routing_gateways, "routing_gateway")
-            for index, network in enumerate(gateway.sources):
+            for index, network in enumerate(gateway.sources or ()):
                 where = f"{path}.sources[{index}]"
                 if (first := taken.setdefault(network, where)) != where:
                     self.complain(where, network, f"a network of its own ({first} is the same)")
+
+            if gateway.sources is None and gateway.username is None:
+                self.missing(f"{path}.sources", "a list of networks, or a username")
+            if (gateway.username is None) != (gateway.password is None):
+                absent = "password" if gateway.password is None else "username"
+                self.missing(f"{path}.{absent}", "username and password, or neither")
+
+    def phones(self) -> None:
+        taken: dict[str, str] = {}
+        for path, phone in self.draft.phones.read:
+            self.known(f"{path}.account", phone.account, self.draft.accounts, "account")
+            if phone.national_prefix and not phone.country_code:
+                self.complain(f"{path}.national_prefix", phone.national_prefix, "a country_code with it")
+            if phone.username is None:
+                try:
+                    Username.parse(phone.id)
+                except ValueError:
+                    self.missing(f"{path}.username", f"one, because the id is not {Username.expected}")
+            for index, number in enumerate(phone.numbers):
+                where = f"{path}.numbers[{index}]"
+                if (first := taken.setdefault(number, where)) != where:
+                    self.complain(where, number, f"a number of its own ({first} is the same)")
+
+    def users(self) -> None:
+        """A username is one party's alone, trunk or phone."""
+        taken: dict[str, str] = {}
+        named = [(path, gateway.username) for path, gateway in self.draft.mapping_gateways.read]
+        named += [(path, phone.username or Username(phone.id)) for path, phone in self.draft.phones.read]
+        for path, username in named:
+            where = f"{path}.username"
+            if username is not None and (first := taken.setdefault(username, where)) != where:
+                self.complain(where, username, f"a username of its own ({first} is the same)")
 
     def payment(self, path: str, payment: form.Payment) -> None:
         if (payment.account is None) == (payment.vendor is None):

@@ -22,9 +22,11 @@ from sipguard.manage.checking import check
 from sipguard.manage.form import DataSet
 from sipguard.manage.reading import Reader
 from sipguard.model.account import Account
+from sipguard.model.configuration import REALM
+from sipguard.model.credential import hashed
 from sipguard.model.ledger import Entry, LedgerKind, Posting
 from sipguard.model.rate import Rate, Window
-from sipguard.store import account, feed, gateway, ledger, rate, section
+from sipguard.store import account, credential, feed, gateway, ledger, phone, rate, section
 from sipguard.store.metadata import insert_row
 
 ORIGIN = "dataset"
@@ -48,6 +50,7 @@ class Loaded:
     accounts: int
     mapping_gateways: int
     routing_gateways: int
+    phones: int
     payments: int
 
 
@@ -74,19 +77,23 @@ def parse(text: str, name: str = "data set") -> DataSet:
     return data
 
 
-async def load(conn: AsyncConnection, data: DataSet, *, now_ms: int, name: str = "data set") -> Loaded:
+async def load(
+    conn: AsyncConnection, data: DataSet, *, now_ms: int, name: str = "data set", realm: str = REALM
+) -> Loaded:
     """Write `data` into an empty database. `conn` holds the write lock (Database.writing) and commits.
 
-    `now_ms`: Unix milliseconds, the time of the payments. `name` goes to the change feed. Raises DataSetError
-    where the database holds accounts, gateways or rate tables already.
+    `now_ms`: Unix milliseconds, the time of the payments. `name` goes to the change feed. `realm`: what
+    passwords are hashed for. Raises DataSetError where the database holds accounts, gateways or rate tables
+    already.
     """
     await _refuse_unless_empty(conn, name)
-    loading = _Loading(conn, data, now_ms)
+    loading = _Loading(conn, data, now_ms, realm)
     await loading.house()
     await loading.rate_tables()
     await loading.accounts()
     await loading.routing_gateways()
     await loading.mapping_gateways()
+    await loading.phones()
     await loading.payments()
     await feed.record(conn, "configuration", "load", name)
     return Loaded(
@@ -95,6 +102,7 @@ async def load(conn: AsyncConnection, data: DataSet, *, now_ms: int, name: str =
         accounts=len(data.accounts),
         mapping_gateways=len(data.mapping_gateways),
         routing_gateways=len(data.routing_gateways),
+        phones=len(data.phones),
         payments=len(data.payments),
     )
 
@@ -110,10 +118,11 @@ async def _refuse_unless_empty(conn: AsyncConnection, name: str) -> None:
 class _Loading:
     """One load under way: what was written, by the id that the rest of the file knows it by."""
 
-    def __init__(self, conn: AsyncConnection, data: DataSet, now_ms: int) -> None:
+    def __init__(self, conn: AsyncConnection, data: DataSet, now_ms: int, realm: str) -> None:
         self._conn = conn
         self._data = data
         self._now_ms = now_ms
+        self._realm = realm
         self._cash = 0
         self._tables: dict[str | None, int | None] = {None: None}
         self._accounts: dict[str | None, Account] = {}
@@ -231,13 +240,43 @@ class _Loading:
                 all_routing_gateways=allowed is None,
                 trusted=told.trusted,
             )
-            sources = [{"network": network, "gateway_key": key} for network in told.sources]
+            sources = [{"network": network, "gateway_key": key} for network in told.sources or ()]
             await self._insert_all(gateway.mapping_gateway_source, sources)
             routes = [
                 {"gateway_key": key, "routing_gateway_key": self._routing_gateways[id]}
                 for id in dict.fromkeys(allowed or ())
             ]
             await self._insert_all(gateway.mapping_gateway_route, routes)
+
+            if told.username is not None and told.password is not None:
+                user = hashed(told.username, self._realm, told.password, mapping_gateway_key=key)
+                await credential.put(self._conn, user)
+
+    async def phones(self) -> None:
+        for told in self._data.phones:
+            key = await insert_row(
+                self._conn,
+                phone.phone,
+                id=told.id,
+                account_key=self._accounts[told.account].key,
+                locked=told.locked,
+                call_limit=told.call_limit,
+                cps_limit=told.cps_limit,
+                contact_limit=told.contact_limit,
+                caller_check=told.caller_check.value,
+                country_code=told.country_code,
+                national_prefix=told.national_prefix,
+                international_prefixes=list(map(str, told.international_prefixes)),
+            )
+            numbers = [
+                {"number": number, "phone_key": key, "position": position}
+                for position, number in enumerate(told.numbers)
+            ]
+            await self._insert_all(phone.phone_number, numbers)
+            sources = [{"phone_key": key, "network": network} for network in dict.fromkeys(told.sources)]
+            await self._insert_all(phone.phone_source, sources)
+            username = told.username or told.id
+            await credential.put(self._conn, hashed(username, self._realm, told.password, phone_key=key))
 
     async def payments(self) -> None:
         for told in self._data.payments:

@@ -18,12 +18,16 @@ from sipguard.manage.leaf import (
     Moment,
     MoneyUnit,
     Network,
+    Number,
+    Password,
     Percent,
     Prefix,
     Tiers,
     TimeZone,
+    Username,
 )
 from sipguard.model.gateway import RouteMode
+from sipguard.model.phone import CallerCheck
 from sipguard.model.rate import ALL_DAYS, DAY_MINUTES, Rounding
 from sipguard.model.section import Action, Direction
 
@@ -101,7 +105,11 @@ class Account(Struct, frozen=True, forbid_unknown_fields=True):
 class MappingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     id: Id
     account: Id
-    sources: tuple[Network, ...]
+    sources: tuple[Network, ...] | None = None
+    """May be left out with a username: wherever the user is that proves its password."""
+    username: Username | None = None
+    """With one its calls need the password too, from whatever source."""
+    password: Password | None = None
     capacity: Limit | None = None
     cps_limit: Limit | None = None
     locked: bool = False
@@ -111,6 +119,28 @@ class MappingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     routing_gateways: tuple[Id, ...] | None = None
     """None: all."""
     trusted: bool = False
+
+
+class Phone(Struct, frozen=True, forbid_unknown_fields=True):
+    """An endpoint with a password, and numbers at which it is called."""
+
+    id: Id
+    account: Id
+    password: Password
+    username: Username | None = None
+    """None: its id."""
+    numbers: tuple[Number, ...] = ()
+    """The first is what it calls from."""
+    sources: tuple[Network, ...] = ()
+    """None: from anywhere."""
+    country_code: Digits | None = None
+    national_prefix: Digits | None = None
+    international_prefixes: tuple[Digits, ...] = ()
+    locked: bool = False
+    call_limit: Limit | None = None
+    cps_limit: Limit | None = None
+    contact_limit: Annotated[int, Meta(ge=1, le=100)] = 5
+    caller_check: CallerCheck = CallerCheck.FORCE
 
 
 class Route(Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,4 +194,5 @@ class DataSet(Struct, frozen=True, forbid_unknown_fields=True):
     accounts: tuple[Account, ...] = field(default=(), name="account")
     mapping_gateways: tuple[MappingGateway, ...] = field(default=(), name="mapping_gateway")
     routing_gateways: tuple[RoutingGateway, ...] = field(default=(), name="routing_gateway")
+    phones: tuple[Phone, ...] = field(default=(), name="phone")
     payments: tuple[Payment, ...] = field(default=(), name="payment")

@@ -88,6 +88,41 @@ class Digits(Leaf, str):
         return cls(_if(_text(raw), re.fullmatch("[0-9]{1,18}", _text(raw))))
 
 
+class Number(Leaf, str):
+    """A whole E.164 number."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = 'a number of 1 to 18 digits, in quotes, the first no 0, without "+"'
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        return cls(_if(_text(raw), re.fullmatch("[1-9][0-9]{0,17}", _text(raw))))
+
+
+class Username(Leaf, str):
+    """Whom a password is asked of (RFC 7616 section 3.4)."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = "1 to 64 printable characters without quotes and backslashes"
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        text = _text(raw)
+        return cls(_if(text, 1 <= len(text) <= 64 and text.isprintable() and not set(text) & {'"', "\\"}))
+
+
+class Password(Leaf, str):
+    """Kept as hashes only."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = "a password of 1 to 256 printable characters"
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        text = _text(raw)
+        return cls(_if(text, 1 <= len(text) <= 256 and text.isprintable()))
+
+
 class Network(Leaf, str):
     """An IPv4 or IPv6 network in CIDR form; a single address becomes one of full length."""
 

@@ -29,6 +29,9 @@ class Reader:
     def complain(self, path: str, found: object, expected: str) -> None:
         self.problems.append(f"{path}: found {_shown(found)}, expected {expected}")
 
+    def missing(self, path: str, expected: str) -> None:
+        self.problems.append(f"{path}: found nothing, expected {expected}")
+
     def struct(self, raw: object, form: type[S], path: str) -> S | None:
         """`raw` as a `form`; None where any part of it was wrong."""
         if not isinstance(raw, Mapping):
@@ -64,7 +67,7 @@ class Reader:
     def _field(self, raw: Mapping[str, object], info: FieldInfo, path: str) -> Any:
         if info.encode_name in raw:
             return self.value(raw[info.encode_name], info.type, path)
-        self.problems.append(f"{path}: found nothing, expected {_expected(_without_none(info.type))}")
+        self.missing(path, _expected(_without_none(info.type)))
         return BROKEN
 
     def _tuple(self, raw: object, kind: Any, path: str) -> Any:

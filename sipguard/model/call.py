@@ -6,7 +6,7 @@ import msgspec
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
-    """What an INVITE says, read once. Nothing in it is trusted but the source address."""
+    """What an INVITE says, read once. Nothing in it is trusted but source address and `user`."""
 
     source_host: str
     """Where the datagram came from, as text without a port; IPv6 without brackets or scope."""
@@ -16,3 +16,5 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     from_user: str
     """User part of the From URI, still escaped; empty where absent."""
     sip_call_id: str
+    user: str = ""
+    """The user that has proved to be it by its password; empty where the source address has to tell."""

@@ -6,9 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sipguard.model.account import Account
+from sipguard.model.credential import Credential
 from sipguard.model.gateway import MappingGateway, Route, RoutingGateway
+from sipguard.model.phone import Phone
 from sipguard.model.rate import Rate, RateTable
 from sipguard.model.section import Section
+
+REALM = "sipguard"
+"""What users are asked a password for, unless the configuration names another realm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class Settings:
     """Routing gateways for emergency calls, in order."""
     leading_zero_countries: frozenset[str]
     """Country codes whose national numbers may begin with 0; behind any other a 0 is a national prefix."""
+    realm: str = REALM
+    """What users are asked a password for; credentials of another realm open nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +50,5 @@ class Configuration:
     operator_revenue_ledger: int
     operator_cost_ledger: int
     tax_ledger: int
+    phones: Iterable[Phone] = ()
+    credentials: Iterable[Credential] = ()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sipguard.model.call import Attempt
 from sipguard.model.verdict import Permit, Reason, Refusal, Verdict
-from sipguard.policy import capacity, chain, credit, emergency, identity, number, rate
+from sipguard.policy import capacity, chain, credit, emergency, identity, number, phone, rate
 from sipguard.policy.capacity import Counts
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
@@ -33,22 +33,27 @@ def decide(
 ) -> Verdict:
     """Judge a call attempt. Never raises, whatever the attempt says, and takes nothing from anybody."""
     settings = directory.settings
-    gateway = directory.sources.find(attempt.source_host)
-    if gateway is None:
-        return identity.stranger(attempt)
+    dialled = number.read(attempt.request_user)
+    is_emergency = dialled is not None and dialled.digits in settings.emergency_numbers
+    gateway = identity.ingress(attempt, is_emergency, directory)
+    if isinstance(gateway, Refusal):
+        return gateway
     agents = directory.chain(gateway.account_key)
     account = agents.accounts[0]
 
-    dialled = number.read(attempt.request_user)
     zeros = settings.leading_zero_countries
     calling = number.calling(attempt.from_user, gateway.number_plan, zeros)
-    if dialled is not None and dialled.digits in settings.emergency_numbers:
+    own = directory.phones.calling_through(gateway) if gateway.key < 0 else None
+    claims_another = None
+    if own is not None:
+        calling, claims_another = phone.caller(own, attempt.user, attempt.from_user, calling)
+    if dialled is not None and is_emergency:
         verdict = emergency.permit(dialled.digits, calling, agents, gateway, directory)
         if isinstance(verdict, Refusal):
             return named(verdict, gateway, account, dialled.digits, calling)
         return verdict
 
-    no = identity.refusal(gateway) or chain.refusal(agents, now.unix_ms)
+    no = identity.refusal(gateway) or chain.refusal(agents, now.unix_ms) or claims_another
     if no is not None:
         return named(no, gateway, account, None, calling)
     called = number.normalise(dialled, gateway.number_plan, zeros) if dialled is not None else None
@@ -60,7 +65,11 @@ def decide(
     levels = rate.levels(agents, directory.rates, called, now.unix_ms, settings.free_levels)
     if isinstance(levels, Refusal):
         return named(levels, gateway, account, called, calling)
-    no = capacity.refusal(agents, gateway, counts, pace, now.monotonic_ns) or credit.refusal(levels, funds)
+    no = (
+        capacity.refusal(agents, gateway, counts, pace, now.monotonic_ns)
+        or (phone.full(own, counts) if own is not None else None)
+        or credit.refusal(levels, funds)
+    )
     if no is not None:
         return named(no, gateway, account, called, calling)
     candidates = directory.routes.candidates(

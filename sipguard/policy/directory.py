@@ -12,9 +12,11 @@ from sipguard._engine import PrefixMap
 from sipguard.model.account import Account
 from sipguard.model.configuration import Configuration, Settings
 from sipguard.model.gateway import MappingGateway, RoutingGateway
-from sipguard.policy import chain, number
+from sipguard.policy import chain, number, phone
 from sipguard.policy.chain import Chain
+from sipguard.policy.credential import Logins
 from sipguard.policy.identity import Sources
+from sipguard.policy.phone import Phones
 from sipguard.policy.rate import Rates
 from sipguard.policy.route import Routes
 from sipguard.policy.section import Sections
@@ -31,9 +33,11 @@ class Directory:
         "_chains",
         "accounts",
         "emergency_gateways",
+        "logins",
         "mapping_gateways",
         "operator_cost_ledger",
         "operator_revenue_ledger",
+        "phones",
         "rates",
         "revision",
         "routes",
@@ -49,12 +53,14 @@ class Directory:
     accounts: dict[int, Account]
     """By key."""
     mapping_gateways: dict[int, MappingGateway]
-    """By key."""
+    """By key; phones among them, by negative keys (policy.phone)."""
     routing_gateways: dict[int, RoutingGateway]
     """By key."""
     emergency_gateways: tuple[RoutingGateway, ...]
     """In the order in which they are tried."""
     sources: Sources
+    logins: Logins
+    phones: Phones
     sections: Sections
     rates: Rates
     routes: Routes
@@ -81,7 +87,10 @@ class Directory:
         self.tax_ledger = configuration.tax_ledger
         self.accounts = {account.key: account for account in configuration.accounts}
         self._accounts_by_id = {account.id: account for account in self.accounts.values()}
+        self.phones = Phones(configuration.phones)
         self.mapping_gateways = {gateway.key: gateway for gateway in configuration.mapping_gateways}
+        for one in self.phones.by_key.values():
+            self.mapping_gateways[phone.ingress_key(one.key)] = phone.ingress(one)
         self.routing_gateways = {gateway.key: gateway for gateway in configuration.routing_gateways}
         self.rates = Rates(configuration.rate_tables, configuration.rates, settings.slice_seconds, PrefixMap)
         chain.check(self.accounts)
@@ -91,6 +100,9 @@ class Directory:
         _check_ledgers(self.accounts.values(), self.routing_gateways.values())
         self.emergency_gateways = _emergency_gateways(self.routing_gateways.values(), settings)
         self.sources = Sources(self.mapping_gateways.values())
+        self.logins = Logins(
+            configuration.credentials, self.mapping_gateways, self.phones.by_key, settings.realm
+        )
         self.sections = Sections(configuration.sections, self.accounts, PrefixMap)
         self.routes = Routes(configuration.routes, self.routing_gateways, self.rates, PrefixMap)
         self._chains = {}

@@ -1,14 +1,20 @@
-"""Whose call it is: the mapping gateway of the address that a datagram came from."""
+"""Whose call it is: the mapping gateway of the address that a request came from, or of the user that has
+proved to be it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from sipguard.model.call import Attempt
 from sipguard.model.gateway import MappingGateway
 from sipguard.model.verdict import Reason, Refusal
 from sipguard.policy.refusal import gateway_rule, shown
+
+if TYPE_CHECKING:
+    from sipguard.policy.directory import Directory
 
 _MAPPED_BITS = 96
 """IPv4 within IPv6 is ::ffff:0:0/96 (RFC 4291 section 2.5.5.2); it is matched as the IPv4 that it is."""
@@ -53,6 +59,61 @@ class Sources:
             if (gateway := slot.get(number >> host_bits << host_bits)) is not None:
                 return gateway
         return None
+
+
+def asks(host: str, directory: Directory) -> bool:
+    """Whether a call from this address needs a password: from none that a trunk is known by alone."""
+    gateway = directory.sources.find(host)
+    return gateway is None or gateway.key in directory.logins.guarded
+
+
+def ingress(attempt: Attempt, emergency: bool, directory: Directory) -> MappingGateway | Refusal:
+    """The trunk, or the phone as one, that an attempt came in through.
+
+    An emergency call from the networks of a trunk needs no password.
+    """
+    by_source = directory.sources.find(attempt.source_host)
+    guarded = directory.logins.guarded
+    if not attempt.user:
+        if by_source is None:
+            return stranger(attempt)
+        if by_source.key in guarded and not emergency:
+            return _no_password(attempt)
+        return by_source
+    login = directory.logins.find(attempt.user)
+    if login is None:
+        return _no_password(attempt)  # the user was removed since
+    gateway = login.gateway
+    if (
+        by_source is not None
+        and by_source.key not in guarded
+        and by_source.account_key != gateway.account_key
+    ):
+        return _foreign(attempt, gateway, f"an address that is not trunk {by_source.id!r} of another account")
+    if not login.may_come_from(attempt.source_host):
+        return _foreign(attempt, gateway, f"one of {', '.join(map(str, login.networks))}")
+    return gateway
+
+
+def _no_password(attempt: Attempt) -> Refusal:
+    return Refusal(
+        Reason.CREDENTIALS_REFUSED,
+        level=None,
+        rule=None,
+        observed=f"{shown(attempt.source_host)} port {attempt.source_port}, no user",
+        required="the password of a user",
+    )
+
+
+def _foreign(attempt: Attempt, gateway: MappingGateway, required: str) -> Refusal:
+    return Refusal(
+        Reason.CREDENTIALS_REFUSED,
+        gateway.id,
+        gateway_rule(gateway, "sources"),
+        observed=f"user {shown(attempt.user)} at {shown(attempt.source_host)} port {attempt.source_port}",
+        required=required,
+        gateway_id=gateway.id,
+    )
 
 
 def stranger(attempt: Attempt) -> Refusal:

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.configuration import Configuration
 from sipguard.model.ledger import LedgerKind
-from sipguard.store import account, feed, gateway, ledger, rate, section
+from sipguard.store import account, credential, feed, gateway, ledger, phone, rate, section
 
 
 async def load(conn: AsyncConnection) -> Configuration:
@@ -26,4 +26,6 @@ async def load(conn: AsyncConnection) -> Configuration:
         operator_revenue_ledger=await ledger.of_house(conn, LedgerKind.REVENUE),
         operator_cost_ledger=await ledger.of_house(conn, LedgerKind.COST),
         tax_ledger=await ledger.of_house(conn, LedgerKind.TAX),
+        phones=await phone.all_phones(conn),
+        credentials=await credential.all_credentials(conn),
     )

@@ -129,12 +129,16 @@ class Daemon:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run one sipguard command. Raises RuntimeError with its output where it fails and `check` is on."""
+    def command(
+        self, *arguments: str, check: bool = True, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one sipguard command with `stdin` as its standard input.
+
+        Raises RuntimeError with its output where it fails and `check` is on."""
         done = subprocess.run(
             self._line(*arguments),
             cwd=self.directory,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,

@@ -133,7 +133,7 @@ def _run(db: Database, command: Callable[[], Awaitable[T]]) -> T:
 
 def test_everything_arrives(opened: Database) -> None:
     assert load(opened, WHOLE) == dataset.Loaded(
-        rate_tables=1, rates=2, accounts=2, mapping_gateways=2, routing_gateways=3, payments=2
+        rate_tables=1, rates=2, accounts=2, mapping_gateways=2, routing_gateways=3, phones=0, payments=2
     )
     told = read(opened, configuration.load)
     accounts = {one.id: one for one in told.accounts}

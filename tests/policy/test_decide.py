@@ -151,4 +151,11 @@ def test_the_order_of_the_checks() -> None:
     assert isinstance(world.judge(), Permit)
 
 
-NOT_DECIDED_HERE = {Reason.STORE_DOWN, Reason.OVERLOADED, Reason.UNKNOWN_SOURCE}
+# The first two follow a permit; the others are of strangers and phones (test_credential.py).
+NOT_DECIDED_HERE = {
+    Reason.STORE_DOWN,
+    Reason.OVERLOADED,
+    Reason.UNKNOWN_SOURCE,
+    Reason.CREDENTIALS_REFUSED,
+    Reason.CALLER_REFUSED,
+}

@@ -13,8 +13,10 @@ from sipguard.config import LEADING_ZERO
 from sipguard.model.account import Account
 from sipguard.model.call import Attempt
 from sipguard.model.configuration import Configuration, Settings
+from sipguard.model.credential import Credential
 from sipguard.model.gateway import MappingGateway, NumberPlan, Route, RouteMode, RoutingGateway
 from sipguard.model.money import MICROS_PER_UNIT
+from sipguard.model.phone import Phone
 from sipguard.model.rate import Rate, RateTable
 from sipguard.model.section import Action, Direction, Section
 from sipguard.model.verdict import Permit, Refusal, Verdict
@@ -164,6 +166,8 @@ class World:
     trunks: list[MappingGateway] = field(default_factory=lambda: [mapping_gateway()])
     gateways: list[RoutingGateway] = field(default_factory=lambda: [routing_gateway()])
     routes: list[Route] = field(default_factory=lambda: [route(1)])
+    phones: list[Phone] = field(default_factory=list)
+    credentials: list[Credential] = field(default_factory=list)
     settings: Settings = field(
         default_factory=lambda: Settings(
             slice_seconds=30,
@@ -200,6 +204,8 @@ class World:
                 operator_revenue_ledger=OPERATOR_REVENUE,
                 operator_cost_ledger=OPERATOR_COST,
                 tax_ledger=TAX,
+                phones=self.phones,
+                credentials=self.credentials,
             ),
             self.settings,
         )

@@ -128,6 +128,7 @@ impl Endpoint {
                 }),
                 routes: b"",
                 screen,
+                authenticator: self.authenticator.as_ref(),
                 to: to.as_deref(),
             },
         );

@@ -1,6 +1,7 @@
 //! Request forwarding, RFC 3261 16.6: the message that came in is edited, not rebuilt. What is not named
 //! here or held back by screen.rs leaves byte for byte as it came, in its order (16.6 step 1; F-01, M-17).
 
+use crate::digest::Authenticator;
 use crate::message::{Index, Name, Start};
 use crate::print;
 use crate::proxy::screen::Screen;
@@ -25,6 +26,8 @@ pub struct Edits<'a> {
     pub routes: &'a [u8],
     /// What the sender may not tell.
     pub screen: Screen,
+    /// Credentials for its realm were for us, and go no further (22.3, checklist I-02).
+    pub authenticator: Option<&'a Authenticator>,
     /// Value of the To header; None: as it came.
     pub to: Option<&'a [u8]>,
 }
@@ -95,6 +98,13 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
                     keep_until(out, field.line.start, field.line.end);
                     print::header(out, b"To", value);
                 }
+            }
+            Name::ProxyAuthorization | Name::Authorization
+                if edits
+                    .authenticator
+                    .is_some_and(|ours| ours.is_ours(field.value.of(bytes))) =>
+            {
+                keep_until(out, field.line.start, field.line.end);
             }
             _ if edits.screen.drops(index.method, field, bytes) => {
                 keep_until(out, field.line.start, field.line.end);

@@ -207,6 +207,7 @@ impl Endpoint {
                 }),
                 routes: &routes,
                 screen,
+                authenticator: self.authenticator.as_ref(),
                 to: None,
             },
         );

@@ -1,12 +1,13 @@
 //! The stateful proxy of RFC 3261 section 16.
 //!
 //! What comes in: [`request`] (16.3, 16.4), [`validate`], [`loops`], [`ack`], [`cancel`] (16.10), [`in_dialog`],
-//! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). What policy orders: [`command`] (16.6). How it is
-//! printed: [`forward`], [`reply`], [`derive`], [`originate`], [`probe`]; what a caller may not tell a gateway: [`screen`]. How
-//! it leaves: [`respond`], [`send`].
+//! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). Who it is from:
+//! [`challenge`] (22.3). What policy orders: [`command`] (16.6). How it is printed: [`forward`], [`reply`], [`derive`],
+//! [`originate`], [`probe`]; what a caller may not tell a gateway: [`screen`]. How it leaves: [`respond`], [`send`].
 
 pub mod ack;
 pub mod cancel;
+pub mod challenge;
 pub mod command;
 pub mod derive;
 pub mod forward;

@@ -83,6 +83,7 @@ impl Endpoint {
                 record_route: None,
                 routes: b"",
                 screen: user.map_or(Screen::Open, |_| Screen::Untrusted),
+                authenticator: self.authenticator.as_ref(),
                 to: None,
             },
         );

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyString};
 
+use super::digest::{authenticator, outcome};
 use super::event::event;
-use super::ip;
 use super::stream::order;
 use super::target::PyTarget;
+use super::{ip, text};
+use crate::digest::Ha1;
 use crate::endpoint::Endpoint;
+use crate::print;
 use crate::stream::table::Limits;
 use crate::timer::Nanos;
 use crate::transport::{Flow, Listener, Outbox};
@@ -277,6 +280,66 @@ impl PyEngine {
         self.shared
             .endpoint()
             .reject(call, status, &one_line(phrase), &extra(reason, retry_after))
+    }
+
+    fn respond(
+        &self,
+        call: u64,
+        status: u16,
+        phrase: &str,
+        headers: Vec<(String, String)>,
+    ) -> bool {
+        let mut lines = Vec::new();
+        for (name, value) in headers {
+            print::header(
+                &mut lines,
+                one_line(&name).as_bytes(),
+                one_line(&value).as_bytes(),
+            );
+        }
+        self.shared
+            .endpoint()
+            .reject(call, status, &one_line(phrase), &lines)
+    }
+
+    fn require_credentials(
+        &self,
+        realm: &str,
+        key: &[u8],
+        algorithms: Vec<String>,
+        nonce_seconds: u64,
+    ) -> PyResult<()> {
+        let authenticator = authenticator(realm, key, &algorithms, nonce_seconds)?;
+        self.shared.endpoint().set_authenticator(authenticator);
+        Ok(())
+    }
+
+    fn credentials_user<'py>(&self, py: Python<'py>, call: u64) -> Option<Bound<'py, PyString>> {
+        self.shared
+            .endpoint()
+            .credentials_user(call)
+            .map(|user| text(py, &user))
+    }
+
+    fn authenticate(
+        &self,
+        call: u64,
+        md5: &str,
+        sha256: &str,
+        sha512_256: &str,
+        unix_ms: u64,
+    ) -> &'static str {
+        let ha1 = Ha1 {
+            md5: md5.as_bytes(),
+            sha256: sha256.as_bytes(),
+            sha512_256: sha512_256.as_bytes(),
+        };
+        outcome(self.shared.endpoint().authenticate(call, ha1, unix_ms))
+    }
+
+    #[pyo3(signature = (call, unix_ms, stale=false))]
+    fn challenge(&self, call: u64, unix_ms: u64, stale: bool) -> bool {
+        self.shared.endpoint().challenge(call, stale, unix_ms)
     }
 
     fn finish(&self, call: u64) -> u16 {

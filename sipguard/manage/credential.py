@@ -1,0 +1,52 @@
+"""Passwords of phones and trunks: given and taken away, with a row in the change feed for the daemon."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sipguard.model.credential import hashed
+from sipguard.store import credential, feed, gateway, phone
+
+
+class UnknownError(Exception):
+    """There is no such user, phone or gateway; the message says which."""
+
+
+async def set_password(
+    conn: AsyncConnection,
+    username: str,
+    password: str,
+    realm: str,
+    phone_id: str | None = None,
+    gateway_id: str | None = None,
+) -> None:
+    """Make `username` known by `password`. Whose it is need not be told of a user that there is already.
+
+    `conn` holds the write lock. Raises UnknownError.
+    """
+    phone_key = mapping_gateway_key = None
+    if phone_id is not None:
+        phone_key = await conn.scalar(select(phone.phone.c.key).where(phone.phone.c.id == phone_id))
+        if phone_key is None:
+            raise UnknownError(f"there is no phone {phone_id}")
+    elif gateway_id is not None:
+        table = gateway.mapping_gateway
+        mapping_gateway_key = await conn.scalar(select(table.c.key).where(table.c.id == gateway_id))
+        if mapping_gateway_key is None:
+            raise UnknownError(f"there is no mapping gateway {gateway_id}")
+    else:
+        known = {one.username: one for one in await credential.all_credentials(conn)}.get(username)
+        if known is None:
+            raise UnknownError(f"there is no user {username}: say whose it is with --phone or --gateway")
+        phone_key, mapping_gateway_key = known.phone_key, known.mapping_gateway_key
+    told = hashed(username, realm, password, phone_key=phone_key, mapping_gateway_key=mapping_gateway_key)
+    await credential.put(conn, told)
+    await feed.record(conn, "credential", "set", username)
+
+
+async def remove(conn: AsyncConnection, username: str) -> None:
+    """Forget a user. `conn` holds the write lock. Raises UnknownError."""
+    if not await credential.remove(conn, username):
+        raise UnknownError(f"there is no user {username}")
+    await feed.record(conn, "credential", "remove", username)

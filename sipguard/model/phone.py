@@ -1,0 +1,44 @@
+"""Phones: endpoints that register, call by their password, and are called at numbers of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sipguard.model.gateway import NumberPlan
+
+
+class CallerCheck(StrEnum):
+    """What becomes of a call whose From names a number that is not the phone's own."""
+
+    FORCE = "force"
+    """It is judged and recorded as a call from the phone's first number."""
+    REFUSE = "refuse"
+    """It is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A phone of an account. A limit of None means no limit; 0 means none allowed."""
+
+    key: int
+    """Internal row key; never shown."""
+    id: str
+    """Unique, never changes."""
+    account_key: int
+    numbers: tuple[str, ...]
+    """E.164 digits without '+', at which it is called; the first is what it calls from. May be empty: a phone
+    that only calls."""
+    sources: tuple[str, ...]
+    """Networks in CIDR form from which it may register and call; none: from anywhere."""
+    number_plan: NumberPlan
+    """How it writes the numbers that it dials."""
+    locked: bool
+    """It may neither register nor call, and is not called."""
+    call_limit: int | None
+    """Concurrent calls, those to it and those from it."""
+    cps_limit: int | None
+    """Calls from it per second."""
+    contact_limit: int
+    """Contacts that it may register at a time, at least 1."""
+    caller_check: CallerCheck = CallerCheck.FORCE

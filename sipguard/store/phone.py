@@ -1,0 +1,68 @@
+"""Phones, their numbers and the networks that they may be in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, Table, Text, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sipguard.model.gateway import NumberPlan
+from sipguard.model.phone import CallerCheck, Phone
+from sipguard.store.metadata import metadata
+
+phone = Table(
+    "phone",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("account_key", ForeignKey("account.key"), nullable=False),
+    Column("locked", Boolean, nullable=False),
+    Column("call_limit", Integer),
+    Column("cps_limit", Integer),
+    Column("contact_limit", Integer, nullable=False),
+    Column("caller_check", Text, nullable=False),
+    Column("country_code", Text),
+    Column("national_prefix", Text),
+    Column("international_prefixes", JSON, nullable=False),
+)
+
+phone_number = Table(
+    "phone_number",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("phone_key", ForeignKey("phone.key"), nullable=False),
+    Column("position", Integer, nullable=False),
+)
+
+phone_source = Table(
+    "phone_source",
+    metadata,
+    Column("phone_key", ForeignKey("phone.key"), primary_key=True),
+    Column("network", Text, primary_key=True),
+)
+
+
+async def all_phones(conn: AsyncConnection) -> list[Phone]:
+    numbers: dict[int, list[str]] = defaultdict(list)
+    for row in await conn.execute(select(phone_number).order_by(phone_number.c.position)):
+        numbers[row.phone_key].append(row.number)
+    sources: dict[int, list[str]] = defaultdict(list)
+    for row in await conn.execute(select(phone_source)):
+        sources[row.phone_key].append(row.network)
+    return [
+        Phone(
+            key=row.key,
+            id=row.id,
+            account_key=row.account_key,
+            numbers=tuple(numbers[row.key]),
+            sources=tuple(sources[row.key]),
+            number_plan=NumberPlan(row.country_code, row.national_prefix, tuple(row.international_prefixes)),
+            locked=row.locked,
+            call_limit=row.call_limit,
+            cps_limit=row.cps_limit,
+            contact_limit=row.contact_limit,
+            caller_check=CallerCheck(row.caller_check),
+        )
+        for row in await conn.execute(select(phone))
+    ]
