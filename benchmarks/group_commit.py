@@ -17,11 +17,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from sipguard.store import batch, database
 from sipguard.store.batch import BatchWriter, CallAnswered, CallClosed, Record
-from sipguard.store.cdr import cdr, cdr_level, cdr_try
+from sipguard.store.cdr import cdr
 from sipguard.store.ledger import journal_entry, ledger_account, posting
 from sipguard.store.live_call import live_call
 from tests.store import books
@@ -54,7 +54,7 @@ def through_batch(path: Path, work: Batches) -> None:
 
 def through_core(path: Path, work: Batches) -> None:
     """The statements of BatchWriter._put, each through Connection.execute."""
-    tables = (cdr, cdr_level, cdr_try, journal_entry, posting, live_call)
+    tables = (cdr, journal_entry, posting, live_call)
     statements = {
         str(getattr(batch, f"_INSERT_{table.name.upper()}")): (insert(table), list(table.c.keys()))
         for table in tables
@@ -80,7 +80,8 @@ def through_core(path: Path, work: Batches) -> None:
             for records in pair:
                 async with db.writing() as conn:
                     end = (await conn.execute(newest)).one_or_none()
-                    for sql, rows in _rows(records, end):
+                    sequence = await conn.scalar(select(func.max(cdr.c.sequence))) or 0
+                    for sql, rows in _rows(records, end, sequence):
                         statement, names = statements[sql]
                         await conn.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
         await db.close()
@@ -93,13 +94,16 @@ class _Recorder:
 
     in_transaction = False
 
-    def __init__(self, end: object) -> None:
-        self.end, self.rows = end, []
+    def __init__(self, end: object, newest: int) -> None:
+        self.end, self.newest, self.rows = end, newest, []
 
-    def execute(self, *_: object) -> _Recorder:
+    def execute(self, sql: str, *_: object) -> _Recorder:
+        self._asked = sql
         return self
 
     def fetchone(self) -> object:
+        if self._asked == batch._NEWEST_SEQUENCE:
+            return (self.newest,)
         return tuple(self.end) if self.end else None
 
     def executemany(self, sql: str, rows: object) -> None:
@@ -107,8 +111,8 @@ class _Recorder:
             self.rows.append((sql, listed))
 
 
-def _rows(records: Sequence[Record], end: object) -> list[tuple[str, list[tuple[object, ...]]]]:
-    recorder = _Recorder(end)
+def _rows(records: Sequence[Record], end: object, newest: int) -> list[tuple[str, list[tuple[object, ...]]]]:
+    recorder = _Recorder(end, newest)
     writer = BatchWriter(recorder, "proxy")
     writer._currencies = dict.fromkeys(books.LEDGERS, "BDT")
     writer._put(records)

@@ -147,6 +147,13 @@ class Control(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             )
 
 
+class Cdr(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long call records are kept."""
+
+    keep_days: Annotated[int, Meta(ge=0, le=36_500, description="whole days from 0 to 36500")] = 0
+    """Days (UTC) before today whose records are kept; 0: all, for ever. Money is never forgotten."""
+
+
 class Calls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How calls are held, cut and drained."""
 
@@ -239,6 +246,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     database: Annotated[Database, Meta(description="a [database] table")]
     control: Annotated[Control, Meta(description="a [control] table")]
     calls: Annotated[Calls, Meta(description="a [calls] table")] = Calls()
+    cdr: Annotated[Cdr, Meta(description="a [cdr] table")] = Cdr()
     emergency: Annotated[Emergency, Meta(description="an [emergency] table")] = Emergency()
     numbers: Annotated[Numbers, Meta(description="a [numbers] table")] = Numbers()
     auth: Annotated[Auth, Meta(description="an [auth] table")] = Auth()

@@ -33,7 +33,7 @@ from sipguard.sip import stream
 from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine
 from sipguard.sip.targets import targets
-from sipguard.store import configuration, database, instance, ledger, live_call, secret
+from sipguard.store import cdr_keeper, configuration, database, instance, ledger, live_call, secret
 from sipguard.store.writer import Writer
 
 log = structlog.get_logger()
@@ -145,7 +145,8 @@ class _Daemon:
             },
             lambda message: log.error("control.failed", message=message),
         )
-        tasks = [loop.create_task(follower.run()), loop.create_task(_prune(store))]
+        records = cdr_keeper.keep(config.database.path, config.cdr.keep_days, _unix_ms)
+        tasks = [loop.create_task(work) for work in (follower.run(), _prune(store), records)]
         _tune_interpreter()
         exchange.alarms.start(loop, time.monotonic_ns)
         driver.start()
@@ -223,9 +224,13 @@ async def _prune(store: database.Database) -> None:
         await asyncio.sleep(PRUNE_SECONDS)
         try:
             async with store.writing() as conn:
-                await live_call.prune(conn, time.time_ns() // 1_000_000 - ENDED_KEPT_MS)
+                await live_call.prune(conn, _unix_ms() - ENDED_KEPT_MS)
         except Exception as error:  # a busy or failing store is the writer's to report; this can wait
             log.warning("store.prune_failed", error=str(error))
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _tune_interpreter() -> None:

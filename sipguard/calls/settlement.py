@@ -97,6 +97,7 @@ def answered(
                 funds.balance(account.balance_ledger),
                 0 if rate is None else rate.terms.tax_ppm,
                 tax,
+                "" if rate is None else rate.prefix,
             )
         )
     final = GatewayTry(call.candidate.gateway.id, call.candidate.number, 200, "response")
@@ -178,6 +179,7 @@ def _of_permit(
         user_agent=call.user_agent,
         tries=tries,
         levels=levels,
+        currency=permit.levels[0].account.currency,
     )
 
 

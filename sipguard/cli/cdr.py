@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 import click
 
-from sipguard.cli import account as account_command
+from sipguard.cli.cdr_filter import (
+    Chosen,
+    explain_nothing,
+    filter_options,
+    show_time,
+    wanted,
+    zone_of,
+)
 from sipguard.cli.shell import Shell, UsageError, json_option, plain, show, show_json
 from sipguard.model.money import format_micros
 
@@ -16,9 +23,12 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from sipguard.model.cdr import Cdr
+    from sipguard.store.cdr_find import Stored
 
 # Call ids are positive and as wide as SQLite's integers; longer digits are a Call-ID that a peer made up.
 _CALL_DIGITS_MAX = 18
+# All of them are held in memory to be printed; whoever wants more wants a file.
+_LISTED_MAX = 100_000
 
 
 @click.group()
@@ -28,27 +38,35 @@ def cdr() -> None:
 
 @cdr.command("list")
 @click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first."
+    "--limit",
+    type=click.IntRange(1, _LISTED_MAX),
+    default=20,
+    show_default=True,
+    help="How many, the newest first.",
 )
-@click.option("--account", "account_id", metavar="ID", help="Only this account and everything below it.")
+@filter_options
 @json_option
 @click.pass_obj
-def list_(shell: Shell, limit: int, account_id: str | None, as_json: bool) -> None:
-    """List call attempts, the newest first, with the charge of every level of the chain."""
-    from sipguard.store import cdr as store
+def list_(shell: Shell, limit: int, chosen: Chosen, as_json: bool) -> None:
+    """List call attempts as they ended, the newest first, with the charge of every level of the chain."""
+    from sipguard.store import cdr_find
 
-    async def query(conn: AsyncConnection) -> tuple[list[Cdr], int]:
-        if account_id is not None:
-            await account_command.require(conn, account_id)
-        found = await store.newest(conn, limit=limit, below=account_id)
-        return found, await store.count(conn, below=account_id)
+    zone = zone_of(chosen)
 
-    records, total = shell.read(query)
+    async def query(conn: AsyncConnection) -> list[Stored]:
+        found = await cdr_find.newest(conn, await wanted(conn, chosen, zone), limit=limit + 1)
+        if not found:
+            await explain_nothing(conn, chosen)
+        return found
+
+    found = [stored.cdr for stored in shell.read(query)]
+    records = found[:limit]
     if as_json:
         show_json(records)
         return
-    _show_table(records)
-    click.echo(f"{len(records)} of {total} records, the newest first")
+    _show_table(records, zone)
+    more = "; there are more" if len(found) > limit else ""
+    click.echo(f"{len(records)} record{'' if len(records) == 1 else 's'}, the newest first{more}")
 
 
 @cdr.command("show")
@@ -58,13 +76,14 @@ def list_(shell: Shell, limit: int, account_id: str | None, as_json: bool) -> No
 def show_(shell: Shell, call: str, as_json: bool) -> None:
     """Show everything about CALL: our own call id, or the Call-ID of its SIP messages."""
     from sipguard.store import cdr as store
+    from sipguard.store import cdr_find
 
     async def query(conn: AsyncConnection) -> list[Cdr]:
         if call.isascii() and call.isdigit() and len(call) <= _CALL_DIGITS_MAX:
             record = await store.by_call(conn, int(call))
             if record is not None:
                 return [record]
-        return await store.by_sip_call_id(conn, call)
+        return await cdr_find.by_sip_call_id(conn, call)
 
     records = shell.read(query)
     if not records:
@@ -76,7 +95,7 @@ def show_(shell: Shell, call: str, as_json: bool) -> None:
         _show_record(record)
 
 
-def _show_table(records: Sequence[Cdr]) -> None:
+def _show_table(records: Sequence[Cdr], zone: tzinfo | None) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -91,7 +110,7 @@ def _show_table(records: Sequence[Cdr]) -> None:
     table.add_column("Call", justify="right", no_wrap=True)
     for record in records:
         table.add_row(
-            _time(record.invited_ms, "seconds"),
+            show_time(record.invited_ms, zone, "seconds"),
             plain(record.account_id or "unknown"),
             plain(record.called or record.called_received),
             record.outcome.value,
@@ -121,13 +140,14 @@ def _show_record(record: Cdr) -> None:
             tries.add_row(plain(tried.gateway_id), plain(tried.number), str(tried.status), tried.cause)
         show(tries)
     if record.levels:
-        titles = ("Level", "Rate per minute", "Billed", "Charge", "Its tax", "Balance after")
+        titles = ("Level", "Prefix", "Rate per minute", "Billed", "Charge", "Its tax", "Balance after")
         levels = Table(*titles, box=box.SIMPLE_HEAD)
         for column in levels.columns[1:]:
             column.justify = "right"
         for level in record.levels:
             levels.add_row(
                 plain(level.account_id),
+                level.prefix,
                 format_micros(level.rate_micros),
                 f"{level.billed_seconds} s",
                 format_micros(level.charge_micros),
@@ -135,22 +155,27 @@ def _show_record(record: Cdr) -> None:
                 format_micros(level.balance_micros),
             )
         show(levels)
-    click.echo(f"The vendor charges {format_micros(record.cost_micros)}.\n")
+    cost = f"{format_micros(record.cost_micros)} {record.currency}".rstrip()
+    click.echo(f"The vendor charges {cost}.\n")
 
 
 def _facts(record: Cdr) -> Iterator[tuple[str, str]]:
     yield "call", f"{record.call}, Call-ID {record.sip_call_id}"
     yield "from", f"{record.source}, gateway {record.mapping_gateway_id or 'unknown'}"
-    yield "user agent", record.user_agent or "-"
-    yield "account", record.account_id or "unknown"
+    yield "user agents", f"{record.user_agent or '-'} calling, {record.callee_user_agent or '-'} called"
+    yield "codecs", f"{record.codecs_offered or '-'} offered, {record.codecs_answered or '-'} answered"
+    phone = "" if record.phone_id is None else f", phone {record.phone_id}"
+    yield "account", (record.account_id or "unknown") + phone
     yield "called", _number(record.called_received, record.called, record.called_sent)
     yield "calling", _number(record.calling_received, record.calling, None)
-    yield "invited", _time(record.invited_ms, "milliseconds")
+    yield "invited", show_time(record.invited_ms, None, "milliseconds")
     for name, at_ms in (("ringing", record.ringing_ms), ("answered", record.answered_ms)):
         if at_ms is not None:
             after = (at_ms - record.invited_ms) / 1000
-            yield name, f"{_time(at_ms, 'milliseconds')}, {after:.3f} s after the INVITE"
-    yield "ended", f"{_time(record.ended_ms, 'milliseconds')}, by {record.ended_by}"
+            yield name, f"{show_time(at_ms, None, 'milliseconds')}, {after:.3f} s after the INVITE"
+    if record.pdd_ms is not None:
+        yield "post-dial delay", f"{record.pdd_ms / 1000:.3f} s"
+    yield "ended", f"{show_time(record.ended_ms, None, 'milliseconds')}, by {record.ended_by}"
     yield "duration", f"{record.duration_ms / 1000:.3f} s"
     cause = f", Q.850 cause {record.q850}" if record.q850 is not None else ""
     yield "outcome", f"{record.outcome.value}, SIP status {record.status}{cause}"
@@ -170,8 +195,3 @@ def _number(received: str, judged: str | None, sent: str | None) -> str:
     if sent is not None:
         text += f", sent as {sent}"
     return text
-
-
-def _time(at_ms: int, precision: str) -> str:
-    """In this machine's time zone."""
-    return datetime.fromtimestamp(at_ms / 1000).astimezone().isoformat(" ", precision)

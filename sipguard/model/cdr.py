@@ -41,6 +41,8 @@ class LevelCharge(msgspec.Struct, frozen=True, gc=False):
     """By which rate the tax of this call was reckoned."""
     tax_micros: Micros = 0
     """The part of the charge that is tax."""
+    prefix: str = ""
+    """Of the row that priced the call, the one that `rate_key` names; empty where the level has no price."""
 
 
 class GatewayTry(msgspec.Struct, frozen=True, gc=False):
@@ -94,5 +96,22 @@ class Cdr(msgspec.Struct, frozen=True):
     revision: int
     """Directory revision that was judged by."""
     user_agent: str
+    """Of the caller: User-Agent of the INVITE."""
     tries: tuple[GatewayTry, ...]
     levels: tuple[LevelCharge, ...]
+    callee_user_agent: str = ""
+    """Of the side that answered: Server or User-Agent of the 2xx."""
+    codecs_offered: str = ""
+    """Of the SDP in the INVITE, by name, in the order of preference: "PCMA,PCMU,telephone-event"."""
+    codecs_answered: str = ""
+    """Of the SDP in the 2xx."""
+    currency: str = ""
+    """Of every amount here; empty where no account was found that would pay."""
+    phone_id: str | None = None
+    """The phone that called, where the call came from one."""
+
+    @property
+    def pdd_ms(self) -> int | None:
+        """Post-dial delay: from the INVITE to the first 18x, or to the answer where none came before it."""
+        heard_ms = self.answered_ms if self.ringing_ms is None else self.ringing_ms
+        return None if heard_ms is None else heard_ms - self.invited_ms

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, Boolean, Column, ForeignKey, Integer, Select, Table, Text, select
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, Select, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.account import Account
@@ -116,11 +116,11 @@ async def insert(
     )
 
 
-def subtree(account_id: str) -> CTE:
-    """Keys and ids of an account and of everything below it, for use in other queries."""
+async def ids_below(conn: AsyncConnection, account_id: str) -> tuple[str, ...]:
+    """Ids of an account and of everything below it; empty where there is no such account."""
     top = select(account.c.key, account.c.id).where(account.c.id == account_id).cte("subtree", recursive=True)
     below = select(account.c.key, account.c.id).join(top, account.c.agent_key == top.c.key)
-    return top.union_all(below)
+    return tuple(row.id for row in await conn.execute(select(top.union_all(below).c.id)))
 
 
 _BALANCE = ledger.ledger_account.alias("balance")

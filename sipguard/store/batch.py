@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -22,7 +21,7 @@ from sqlalchemy.sql import ClauseElement
 from sipguard.model.cdr import Cdr
 from sipguard.model.ledger import Entry
 from sipguard.store import journal
-from sipguard.store.cdr import cdr, cdr_level, cdr_try
+from sipguard.store.cdr import cdr, to_row
 from sipguard.store.ledger import journal_entry, ledger_account, posting
 from sipguard.store.live_call import live_call
 from sipguard.store.rejected_record import rejected_record
@@ -130,19 +129,25 @@ class BatchWriter:
         updated = {r.call: r.state for r in records if type(r) is CallUpdated}
         closed = [r for r in records if type(r) is CallClosed]
         cdrs = [r.cdr for r in closed]
+        records_of_calls = self._cdr_rows(cdrs)
         entries, postings, deltas = self._journal_rows([r.entry for r in closed if r.entry is not None])
         ended = [(c.ended_ms, c.call) for c in cdrs if c.answered_ms is not None]
 
         many = self._connection.executemany
         many(_INSERT_LIVE_CALL, answered)
         many(_UPDATE_LIVE_CALL, [(state, call) for call, state in updated.items()])
-        many(_INSERT_CDR, map(_cdr_row, cdrs))
-        many(_INSERT_CDR_LEVEL, _level_rows(cdrs))
-        many(_INSERT_CDR_TRY, _try_rows(cdrs))
+        many(_INSERT_CDR, records_of_calls)
         many(_INSERT_JOURNAL_ENTRY, entries)
         many(_INSERT_POSTING, postings)
         many(_ADD_TO_BALANCE, [(micros, ledger) for ledger, micros in deltas.items()])
         many(_END_LIVE_CALL, ended)
+
+    def _cdr_rows(self, cdrs: Sequence[Cdr]) -> list[tuple[Any, ...]]:
+        """Rows of the call records, numbered on from the newest, dropped ones counted."""
+        if not cdrs:
+            return []
+        (newest,) = self._connection.execute(_NEWEST_SEQUENCE).fetchone()
+        return [(sequence, *to_row(told)) for sequence, told in enumerate(cdrs, newest + 1)]
 
     def _journal_rows(self, entries: Sequence[Entry]) -> tuple[list[Any], list[Any], dict[int, int]]:
         """Rows of the journal, linked to its present end, and what they add to each balance."""
@@ -178,15 +183,9 @@ class BatchWriter:
                 case CallAnswered(call, answered_ms, dialog):
                     return rows(_LIVE_CALL, call) == [(answered_ms, dialog)]
                 case CallClosed(cdr=told, entry=entry):
-                    return (
-                        rows(_CDR, told.call) == [_cdr_row(told)]
-                        and rows(_CDR_LEVELS, told.call) == list(_level_rows([told]))
-                        and rows(_CDR_TRIES, told.call) == list(_try_rows([told]))
-                        and (
-                            entry is None
-                            or rows(_POSTINGS, entry.key)
-                            == [(p.ledger, p.amount_micros) for p in entry.postings]
-                        )
+                    return rows(_CDR, told.call) == [to_row(told)] and (
+                        entry is None
+                        or rows(_POSTINGS, entry.key) == [(p.ledger, p.amount_micros) for p in entry.postings]
                     )
         except Exception as error:
             if _is_storage_failure(error):
@@ -217,31 +216,7 @@ def _insert(table: Table, *columns: str) -> str:
     return _sql(insert(table).values(dict.fromkeys(columns or table.c.keys())))
 
 
-_CDR_COLUMNS = [column.name for column in cdr.c]
-_LEVEL_COLUMNS = [column.name for column in cdr_level.c]
-_TRY_COLUMNS = [column.name for column in cdr_try.c]
-
-# Tuples straight from the fields that bear the columns' names; the enum as its text.
-_cdr_row = attrgetter(*("outcome.value" if name == "outcome" else name for name in _CDR_COLUMNS))
-_level_values = attrgetter(*_LEVEL_COLUMNS[1:])
-_try_values = attrgetter(*_TRY_COLUMNS[2:])
-
-
-def _level_rows(cdrs: Iterable[Cdr]) -> Iterable[tuple[Any, ...]]:
-    return ((told.call, *_level_values(level)) for told in cdrs for level in told.levels)
-
-
-def _try_rows(cdrs: Iterable[Cdr]) -> Iterable[tuple[Any, ...]]:
-    return (
-        (told.call, position, *_try_values(tried))
-        for told in cdrs
-        for position, tried in enumerate(told.tries)
-    )
-
-
 _INSERT_CDR = _insert(cdr)
-_INSERT_CDR_LEVEL = _insert(cdr_level)
-_INSERT_CDR_TRY = _insert(cdr_try)
 _INSERT_JOURNAL_ENTRY = _insert(journal_entry)
 _INSERT_POSTING = _insert(posting)
 _INSERT_LIVE_CALL = _insert(live_call)
@@ -262,11 +237,11 @@ _CURRENCIES = _sql(select(ledger_account.c.key, ledger_account.c.currency))
 _LIVE_CALL = _sql(
     select(live_call.c.answered_ms, live_call.c.dialog).where(live_call.c.call == bindparam("of"))
 )
-_CDR = _sql(select(cdr).where(cdr.c.call == bindparam("of")))
-_CDR_LEVELS = _sql(
-    select(cdr_level).where(cdr_level.c.call == bindparam("of")).order_by(cdr_level.c.position)
+_CDR = _sql(select(*cdr.c[1:]).where(cdr.c.call == bindparam("of")))
+# The number of a record that was dropped is not given again.
+_NEWEST_SEQUENCE = (
+    "SELECT max(coalesce((SELECT max(sequence) FROM cdr), 0), (SELECT dropped_through FROM cdr_retention))"
 )
-_CDR_TRIES = _sql(select(cdr_try).where(cdr_try.c.call == bindparam("of")).order_by(cdr_try.c.position))
 _POSTINGS = _sql(
     select(posting.c.ledger, posting.c.amount_micros)
     .join(journal_entry)

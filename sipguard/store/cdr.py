@@ -1,27 +1,38 @@
-"""Call detail records: written once by the writer, read here."""
+"""Call detail records as the store keeps them: one row each, written once, in the order in which calls ended.
+
+A row holds the whole record; what each level paid and which gateways were tried are JSON arrays in it. So a
+record is one row at the end of one tree, and beside it only its call id goes into an index: what a commit
+dirties does not grow with the number of records. Whatever else they are found by is worked out later, block
+by block (cdr_block.py). The views cdr_level and cdr_try give the arrays as rows to whoever asks in SQL.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import zlib
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, Select, Table, Text, func, select
+import msgspec
+from msgspec.structs import fields
+from sqlalchemy import Column, Integer, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.cdr import Cdr, GatewayTry, LevelCharge, Outcome
-from sipguard.store.account import subtree
 from sipguard.store.metadata import metadata
 
-# The columns of all three are the fields of model.cdr, in their order (store.writer relies on the names).
+# The names are the fields of model.cdr; only the first two have no field.
 cdr = Table(
     "cdr",
     metadata,
-    Column("call", Integer, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("sip_hash", Integer, nullable=False),
+    Column("call", Integer, nullable=False),
     Column("sip_call_id", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("account_id", Text),
+    Column("phone_id", Text),
     Column("mapping_gateway_id", Text),
     Column("routing_gateway_id", Text),
     Column("called_received", Text, nullable=False),
@@ -42,90 +53,55 @@ cdr = Table(
     Column("refusal_rule", Text),
     Column("refusal_observed", Text),
     Column("refusal_required", Text),
+    Column("currency", Text, nullable=False),
     Column("cost_micros", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("user_agent", Text, nullable=False),
+    Column("callee_user_agent", Text, nullable=False),
+    Column("codecs_offered", Text, nullable=False),
+    Column("codecs_answered", Text, nullable=False),
+    Column("tries", Text, nullable=False),
+    Column("levels", Text, nullable=False),
 )
-
-cdr_level = Table(
-    "cdr_level",
-    metadata,
-    Column("call", ForeignKey("cdr.call"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("account_id", Text, nullable=False),
-    Column("ledger", Integer, nullable=False),
-    Column("income_ledger", Integer, nullable=False),
-    Column("rate_key", Integer),
-    Column("rate_micros", Integer, nullable=False),
-    Column("billed_seconds", Integer, nullable=False),
-    Column("charge_micros", Integer, nullable=False),
-    Column("balance_micros", Integer, nullable=False),
-    Column("tax_ppm", Integer, nullable=False),
-    Column("tax_micros", Integer, nullable=False),
-)
-
-cdr_try = Table(
-    "cdr_try",
-    metadata,
-    Column("call", ForeignKey("cdr.call"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("gateway_id", Text, nullable=False),
-    Column("number", Text, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("cause", Text, nullable=False),
-)
-
-
-async def newest(conn: AsyncConnection, *, limit: int, below: str | None = None) -> list[Cdr]:
-    """The newest records, newest first; `below`: only of that account id and everything under it."""
-    return await _read(conn, _of(select(cdr), below).order_by(cdr.c.call.desc()).limit(limit))
-
-
-async def count(conn: AsyncConnection, *, below: str | None = None) -> int:
-    """How many there are; `below` as for `newest`."""
-    return int(await conn.scalar(_of(select(func.count()).select_from(cdr), below)) or 0)
 
 
 async def by_call(conn: AsyncConnection, call: int) -> Cdr | None:
     """The record of our own call id."""
-    found = await _read(conn, select(cdr).where(cdr.c.call == call))
-    return found[0] if found else None
+    row = (await conn.execute(select(cdr).where(cdr.c.call == call))).one_or_none()
+    return None if row is None else from_row(row)
 
 
-async def by_sip_call_id(conn: AsyncConnection, sip_call_id: str) -> list[Cdr]:
-    """The records of a SIP Call-ID, newest first: more than one where a caller tried again with it."""
-    return await _read(conn, select(cdr).where(cdr.c.sip_call_id == sip_call_id).order_by(cdr.c.call.desc()))
+def sip_hash(sip_call_id: str) -> int:
+    """By which a Call-ID is looked up: 32 bits, and the text itself decides."""
+    return zlib.crc32(sip_call_id.encode())
 
 
-def _of(query: Select[Any], below: str | None) -> Select[Any]:
-    return query if below is None else query.where(cdr.c.account_id.in_(select(subtree(below).c.id)))
+def to_row(told: Cdr) -> tuple[Any, ...]:
+    """A record as the values of its columns, but for the sequence."""
+    return (
+        sip_hash(told.sip_call_id),
+        *_plain_values(told),
+        _encode([_try_values(tried) for tried in told.tries]).decode(),
+        _encode([_level_values(level) for level in told.levels]).decode(),
+    )
 
 
-async def _read(conn: AsyncConnection, query: Select[Any]) -> list[Cdr]:
-    rows = (await conn.execute(query)).mappings().all()
-    calls = [row["call"] for row in rows]
-    levels = await _parts(conn, cdr_level, calls)
-    tries = await _parts(conn, cdr_try, calls)
-    return [
-        Cdr(
-            **{**row, "outcome": Outcome(row["outcome"])},
-            levels=tuple(LevelCharge(**part) for part in levels[row["call"]]),
-            tries=tuple(GatewayTry(**part) for part in tries[row["call"]]),
-        )
-        for row in rows
-    ]
+def from_row(row: Sequence[Any]) -> Cdr:
+    """The record of a row of all columns."""
+    told = dict(zip(_PLAIN, row[2:-2], strict=True))
+    told["outcome"] = Outcome(told["outcome"])
+    return Cdr(
+        **told,
+        tries=tuple(GatewayTry(*values) for values in _decode(row[-2])),
+        levels=tuple(LevelCharge(*values) for values in _decode(row[-1])),
+    )
 
 
-_Parts: TypeAlias = dict[int, list[dict[str, Any]]]
+_PLAIN = cdr.c.keys()[2:-2]
+_plain_values = attrgetter(*("outcome.value" if name == "outcome" else name for name in _PLAIN))
 
-
-async def _parts(conn: AsyncConnection, table: Table, calls: Sequence[int]) -> _Parts:
-    """Rows of a table below the cdr, by call and in their order, without what only ties them to it."""
-    parts: _Parts = defaultdict(list)
-    untold = {"call"} if table is cdr_level else {"call", "position"}
-    for first in range(0, len(calls), 500):  # SQLite binds a limited number of parameters in one statement
-        few = calls[first : first + 500]
-        query = select(table).where(table.c.call.in_(few)).order_by(table.c.call, table.c.position)
-        for row in (await conn.execute(query)).mappings():
-            parts[row["call"]].append({name: value for name, value in row.items() if name not in untold})
-    return parts
+# Inside a row a level and a try are their fields in order: new fields go to the end and have a default.
+_try_values = attrgetter(*(field.name for field in fields(GatewayTry)))
+_level_values = attrgetter(*(field.name for field in fields(LevelCharge)))
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[list[Any]]).decode

@@ -44,6 +44,10 @@ _FIELDS: dict[str, Any] = {
     "cost_micros": COST,
     "revision": 9,
     "user_agent": "Asterisk",
+    "callee_user_agent": "Vendor-B SBC",
+    "codecs_offered": "PCMA,PCMU",
+    "codecs_answered": "PCMA",
+    "currency": "BDT",
     "tries": (
         GatewayTry("Vendor-A", "8801711000001", 503, "response"),
         GatewayTry("Vendor-B", "8801711000001", 200, "response"),
@@ -85,7 +89,9 @@ def records(connection: sqlite3.Connection) -> list[CallClosed]:
     chain = list(CHARGES)
     income = [*(revenue[agent] for agent in chain[1:]), house["revenue"]]
     levels = tuple(
-        LevelCharge(position, id, balance[id], income[position], None, rate, billed, CHARGES[id], left)
+        LevelCharge(
+            position, id, balance[id], income[position], None, rate, billed, CHARGES[id], left, prefix="880"
+        )
         for position, (id, rate, billed, left) in enumerate(
             zip(
                 chain,

@@ -13,7 +13,7 @@ from tests.cli.conftest import Installation
 def test_the_newest_come_first(installed: Installation) -> None:
     assert [record["call"] for record in installed.json("cdr", "list")] == [HOSTILE, REFUSED, ANSWERED]
     assert [record["call"] for record in installed.json("cdr", "list", "--limit", "1")] == [HOSTILE]
-    assert "1 of 3 records" in installed.says("cdr", "list", "--limit", "1")
+    assert "1 record, the newest first; there are more" in installed.says("cdr", "list", "--limit", "1")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_the_newest_come_first(installed: Installation) -> None:
 )
 def test_of_one_account_and_what_is_below_it(account: str, calls: list[int], installed: Installation) -> None:
     assert [record["call"] for record in installed.json("cdr", "list", "--account", account)] == calls
-    assert f"of {len(calls)} records" in installed.says("cdr", "list", "--account", account)
+    assert f"{len(calls)} records, the newest first\n" in installed.says("cdr", "list", "--account", account)
 
 
 def test_of_an_account_that_is_not_there(installed: Installation) -> None:
@@ -78,9 +78,11 @@ def test_show_has_every_gateway_and_every_level(installed: Installation) -> None
     lines = [" ".join(line.split()) for line in installed.says("cdr", "show", str(ANSWERED)).splitlines()]
     assert "Vendor-A 8801711000001 503 response" in lines
     assert "Vendor-B 8801711000001 200 response" in lines
-    assert "Customer-001 1.30 120 s 2.70 0.00 497.30" in lines
-    assert "BD-Wholesale-Agent 0.80 61 s 0.813333 0.00 49999.186667" in lines
-    assert "The vendor charges 0.660833." in lines
+    assert "Customer-001 880 1.30 120 s 2.70 0.00 497.30" in lines
+    assert "BD-Wholesale-Agent 880 0.80 61 s 0.813333 0.00 49999.186667" in lines
+    assert "The vendor charges 0.660833 BDT." in lines
+    assert "post-dial delay 0.500 s" in lines
+    assert "codecs PCMA,PCMU offered, PCMA answered" in lines
     assert any(line.startswith("answered ") and line.endswith("2.000 s after the INVITE") for line in lines)
 
 

@@ -102,7 +102,7 @@ IN_THE_BOOKS = [
     ("L-11", "DELETE FROM cdr WHERE call = (SELECT max(call) FROM cdr WHERE outcome <> 'answered')"),
     ("L-11", f"UPDATE cdr SET sip_call_id = 'somebody else' WHERE call = {A_CALL}"),
     ("L-11", f"UPDATE cdr SET duration_ms = duration_ms + 10000 WHERE call = {A_CALL}"),
-    ("L-12", f"DELETE FROM cdr_level WHERE position = 1 AND call = {A_CALL}"),
+    ("L-12", f"UPDATE cdr SET levels = json_remove(levels, '$[1]') WHERE call = {A_CALL}"),
     ("L-13", "UPDATE journal_entry SET key = key + 1 WHERE key = (SELECT max(key) FROM journal_entry)"),
     ("L-13", f"UPDATE posting SET position = 9 WHERE entry = {ITS_ENTRY} AND position = 0"),
     ("L-13", f"UPDATE journal_entry SET idempotency_key = 'reversal:no such entry' WHERE key = {PAYMENT}"),

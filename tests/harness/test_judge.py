@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Mapping
@@ -71,16 +72,14 @@ def in_order(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with closing(sqlite3.connect(daemon.database)) as books, books:
         for (name,) in books.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             books.execute(f"DROP TRIGGER {name}")
-        _insert(books, "cdr", _RECORD)
         entry = {"key": 100, "idempotency_key": f"call:{_CALL}", "kind": "call", "at_ms": 0}
         chain = {"origin": "", "memo": "", "previous_hash": _HASH, "hash": _HASH}
         _insert(books, "journal_entry", entry | chain)
         (rate,) = books.execute("SELECT key FROM rate").fetchone()
+        levels = []
         for position, (account, earner) in enumerate((("customer", "agent"), ("agent", None))):
             pays, earns = _ledger(books, "balance", account), _ledger(books, "revenue", earner)
-            level = {"call": _CALL, "position": position, "account_id": account, "ledger": pays}
-            paid = {"income_ledger": earns, "rate_key": rate, "rate_micros": 600_000, "billed_seconds": 10}
-            _insert(books, "cdr_level", level | paid | {"charge_micros": 100_000, "balance_micros": 0})
+            levels.append([position, account, pays, earns, rate, 600_000, 10, 100_000, 0, 0, 0, "8801"])
             for side, (ledger, amount) in enumerate(((pays, -100_000), (earns, 100_000))):
                 posting = {"entry": 100, "position": 2 * position + side, "ledger": ledger}
                 _insert(books, "posting", posting | {"amount_micros": amount})
@@ -88,6 +87,7 @@ def in_order(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "UPDATE ledger_account SET balance_micros = balance_micros + ? WHERE key = ?",
                     [amount, ledger],
                 )
+        _insert(books, "cdr", _RECORD | {"levels": json.dumps(levels)})
     return daemon.database
 
 
@@ -114,7 +114,7 @@ def test_books_in_order(database: Path) -> None:
         ("UPDATE cdr SET outcome = 'failed'", "L-11"),
         ("UPDATE cdr SET duration_ms = 10001", "L-11"),
         ("UPDATE cdr SET cost_micros = 1", "L-11"),
-        ("DELETE FROM cdr_level WHERE position = 1", "L-12"),
+        ("UPDATE cdr SET levels = json_remove(levels, '$[1]')", "L-12"),
         (f"INSERT INTO live_call VALUES ({_CALL}, 0, NULL, x'00', x'00')", "L-14"),
         ("INSERT INTO rejected_record VALUES (1, 0, 'cdr', 'full', '')", "L-11"),
     ],

@@ -9,9 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from sipguard.model.cdr import Cdr
 from sipguard.model.ledger import Entry, Posting
-from sipguard.store import account, cdr, ledger, live_call
+from sipguard.store import account, cdr, cdr_find, ledger, live_call
 from sipguard.store.batch import BatchWriter, CallAnswered, CallClosed, CallUpdated, Outcome, Record
+from sipguard.store.cdr_find import Wanted
 from sipguard.store.live_call import LiveCall
 from tests.store import books
 from tests.store.books import CASH, CUSTOMER_BALANCE, EPOCH, FOREIGN_CASH
@@ -20,6 +22,10 @@ from tests.store.books import CASH, CUSTOMER_BALANCE, EPOCH, FOREIGN_CASH
 def write(path: Path, *records: Record) -> Outcome:
     with books.connect(path) as connection:
         return BatchWriter(connection, "proxy").write(records)
+
+
+def newest(path: Path) -> list[Cdr]:
+    return [told.cdr for told in books.read(path, lambda conn: cdr_find.newest(conn, Wanted(), limit=9))]
 
 
 def answered(sequence: int) -> CallAnswered:
@@ -57,11 +63,7 @@ def test_l04_replays_are_no_ops_among_new_records(path: Path) -> None:
     outcome = write(path, answered(1), books.closed(1), answered(3), books.refused(2), books.refused(4))
     assert outcome == Outcome(duplicates=3)
     assert books.read(path, ledger.balances) == before
-    assert [told.call - EPOCH for told in books.read(path, lambda conn: cdr.newest(conn, limit=9))] == [
-        4,
-        2,
-        1,
-    ]
+    assert [told.call - EPOCH for told in newest(path)] == [4, 2, 1]
 
 
 def test_l04_the_same_record_twice_in_one_batch(path: Path) -> None:
@@ -98,8 +100,7 @@ def test_a_poisoned_record_stands_in_nobodys_way(path: Path, poison: str) -> Non
     outcome = write(path, books.closed(1), record, books.closed(3))
     assert outcome.duplicates == 0
     assert len(outcome.rejected) == 1
-    found = books.read(path, lambda conn: cdr.newest(conn, limit=9))
-    assert found == [books.closed(number).cdr for number in (5, 3, 1)]
+    assert newest(path) == [books.closed(number).cdr for number in (3, 1, 5)]
     assert books.read(path, ledger.verify).ok
 
     ((kind, why, content),) = books.rows(path, "SELECT kind, error, content FROM rejected_record")

@@ -60,7 +60,7 @@ def test_k02_killed_before_each_statement_of_a_batch(path: Path) -> None:
     with start("statements", path) as child:
         ends = [line.split() for line in child.stdout.read().decode().splitlines()]
     killed = [Path(file) for code, file in ends if int(code) == -signal.SIGKILL]
-    assert len(killed) == len(ends) - 1 > 10  # BEGIN, the end of the chain, nine kinds of rows, COMMIT
+    assert len(killed) == len(ends) - 1 > 10  # BEGIN, both ends, seven kinds of rows, COMMIT
     for file in killed:
         for table in ("live_call", "cdr", "cdr_level", "cdr_try", "journal_entry", "posting"):
             assert books.rows(file, f"SELECT * FROM {table}") == [], f"a part was written: {file}"

@@ -277,10 +277,10 @@ def test_it_shares_the_chain_with_other_writers(path: Path) -> None:
 def test_the_schema_changing_below_it_is_a_failure_and_no_loss(path: Path) -> None:
     async def use(writer: Writer, health: Health) -> None:
         with books.connect(path) as other:
-            other.execute("ALTER TABLE cdr_try RENAME TO hidden")
+            other.execute("ALTER TABLE posting RENAME TO hidden")
             writer.submit(books.closed(1))
             await health.changed()
-            other.execute("ALTER TABLE hidden RENAME TO cdr_try")
+            other.execute("ALTER TABLE hidden RENAME TO posting")
         await writer.drain()
 
     run(path, use)
