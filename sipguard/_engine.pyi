@@ -141,7 +141,36 @@ class Ended:
     def reason(self) -> str:
         """Value of the BYE's Reason header (RFC 3326); empty where absent."""
 
-Event = Invite | Request | Failed | Probed | Answered | Ended
+@final
+class Changed:
+    """The dialog state of an answered call has changed since `Answered`: keep this instead."""
+
+    @property
+    def call(self) -> int: ...
+    @property
+    def dialog(self) -> bytes: ...
+
+@final
+class Lost:
+    """An end of an answered call is gone. Answer with `Engine.hangup`, once its end is recorded."""
+
+    @property
+    def call(self) -> int: ...
+    @property
+    def side(self) -> str | None:
+        """ "caller" or "callee"; None where the session of both has expired."""
+    @property
+    def how(self) -> str:
+        """ "refused" (it does not know the dialog, RFC 3261 12.2.1.2), "silent" (nothing in 64*T1), "no_ack"
+        (its ACK has not come in 64*T1, 13.3.1.4), "session_expired" (RFC 4028 section 10)."""
+    @property
+    def status(self) -> int:
+        """What it was refused with, 481 or 408; else 0."""
+    @property
+    def proved_ns(self) -> int:
+        """Until when both ends are known to have been there, monotonic; 0: in this run not at all."""
+
+Event = Invite | Request | Failed | Probed | Answered | Ended | Changed | Lost
 
 @final
 class Target:
@@ -275,6 +304,19 @@ class Engine:
     ) -> None:
         """What peers may have: connections in all, and with one address; seconds for a whole message, and
         without any use (32 at least, RFC 3261 section 18); TLS handshakes at once, and seconds for one."""
+    def ping_calls(self, interval_seconds: int, per_second: int, restored_seconds: int) -> None:
+        """Ask both ends of answered calls by OPTIONS inside the dialog whether they are still there.
+
+        `interval_seconds`: from one time to the next, give or take a quarter; 0: never. `per_second`: calls,
+        at most; with more the interval stretches. `restored_seconds`: within which calls of an earlier run
+        are asked for the first time. To be called before `restore`.
+        """
+    def session_timers(self, expires_seconds: int, min_se_seconds: int) -> None:
+        """What INVITE and UPDATE ask for (RFC 4028 section 8): the longest session interval, and the shortest
+        that is allowed (at least 90). `expires_seconds` 0: they go on as they came. What the ends agree on is
+        watched in any case."""
+    def proved(self, call: int) -> int:
+        """Until when both ends are known to have been there, monotonic; 0: in this run not at all."""
     def switch_to_tcp_above(self, bytes: int) -> None:
         """Longer requests that would go over UDP go over TCP, and over UDP where that is refused (18.1.1).
 

@@ -97,6 +97,20 @@ class Tcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Requests that would go over UDP and are longer go over TCP (18.1.1); 0: never."""
 
 
+class SessionTimer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Session timers that calls are asked to keep (RFC 4028)."""
+
+    expires_seconds: Annotated[int, Meta(ge=0, le=86400, description="whole seconds from 0 to 86400")] = 0
+    """Longest interval, asked for where nobody asks; 0: requests pass as they came."""
+    min_se_seconds: Annotated[int, Meta(ge=90, le=86400, description="whole seconds from 90 to 86400")] = 90
+    """Shortest interval; below, 422."""
+
+    def __post_init__(self) -> None:
+        if 0 < self.expires_seconds < self.min_se_seconds:
+            least = f"0, or at least min_se_seconds ({self.min_se_seconds})"
+            raise _UnfitError("expires_seconds", self.expires_seconds, least)
+
+
 class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Sockets and the name we give ourselves."""
 
@@ -114,6 +128,7 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     gather_us: Annotated[int, Meta(ge=0, le=10_000, description="microseconds from 0 to 10000")] = 500
     """How long a datagram under load may wait for others, to be read with one system call; 0: not at all."""
     tcp: Annotated[Tcp, Meta(description="a [sip.tcp] table")] = Tcp()
+    session_timer: Annotated[SessionTimer, Meta(description="a [sip.session_timer] table")] = SessionTimer()
 
     def __post_init__(self) -> None:
         seen: dict[tuple[object, int], int] = {}
@@ -147,6 +162,19 @@ class Control(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             )
 
 
+class Ping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How calls are found whose ends have gone without a BYE: OPTIONS inside the dialog, to both ends."""
+
+    interval_seconds: Annotated[int, Meta(ge=0, le=86400, description="whole seconds from 0 to 86400")] = 120
+    """From one time to the next, give or take a quarter; 0: never."""
+    per_second: Annotated[int, Meta(ge=1, le=10_000, description="calls from 1 to 10000")] = 200
+    """Calls that are asked at most; with more, the interval stretches."""
+    restored_seconds: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 30
+    """Within which the calls of an earlier run are asked for the first time."""
+    charge_until: Annotated[Literal["proved", "found"], Meta(description='"proved" or "found"')] = "proved"
+    """What a lost call costs: until both ends were last there, or until it was found."""
+
+
 class Cdr(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long call records are kept."""
 
@@ -163,6 +191,7 @@ class Calls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A level without a rate table passes unpriced; false: its calls are refused."""
     drain_seconds: Annotated[float, Meta(ge=0, le=86400, description="seconds from 0 to 86400")] = 10.0
     """How long a stopping daemon waits for its live calls; those left are known again at the next start."""
+    ping: Annotated[Ping, Meta(description="a [calls.ping] table")] = Ping()
 
 
 EmergencyNumber = Annotated[

@@ -114,6 +114,9 @@ class _Daemon:
         )
         if tcp.above_bytes:
             engine.switch_to_tcp_above(tcp.above_bytes)
+        ping, session = config.calls.ping, config.sip.session_timer
+        engine.ping_calls(ping.interval_seconds, ping.per_second, ping.restored_seconds)
+        engine.session_timers(session.expires_seconds, session.min_se_seconds)
         writer = Writer(
             config.database.path,
             loop,
@@ -128,6 +131,7 @@ class _Daemon:
             directory=directory,
             targets=dialled,
             kick=lambda: driver.kick(),
+            charge_lost_calls=ping.charge_until == "found",
         )
         driver = Driver(engine, loop, time.monotonic_ns, dispatcher(exchange))
         for index, listener in enumerate(config.sip.listen):

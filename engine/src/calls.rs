@@ -1,6 +1,6 @@
 //! Calls by their Call-ID. One Call-ID may be that of several calls: forks from above, reuse, forgery.
 
-use crate::dialog::Call;
+use crate::dialog::{Call, Leg};
 use crate::endpoint::Endpoint;
 
 impl Endpoint {
@@ -8,6 +8,10 @@ impl Endpoint {
         let key = self.keys.call_id(&call.call_id);
         call.sibling = self.by_call_id.insert(key, call.id).unwrap_or(0);
         self.calls.insert(call.id, call);
+    }
+
+    pub(crate) fn leg_mut(&mut self, call: u64, leg: usize) -> Option<&mut Leg> {
+        self.calls.get_mut(&call)?.legs.get_mut(leg)
     }
 
     pub(crate) fn remove_call(&mut self, id: u64) {

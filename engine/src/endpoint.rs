@@ -12,6 +12,8 @@ use crate::digest::Authenticator;
 use crate::event::Event;
 use crate::message::{Index, Method};
 use crate::parse::{self, Kind};
+use crate::proxy::ping::Pings;
+use crate::proxy::session::SessionTimers;
 use crate::stream::large::Large;
 use crate::stream::table::Streams;
 use crate::timer::{Due, Nanos, Timer, Wheel};
@@ -61,6 +63,8 @@ pub struct Endpoint {
     pub(crate) events: VecDeque<Event>,
     pub(crate) next_call: u64,
     pub(crate) max_transactions: usize,
+    pub(crate) pings: Pings,
+    pub(crate) session_timers: SessionTimers,
     /// Policy decides on requests outside a dialog other than INVITE.
     pub(crate) asks_requests: bool,
     /// Such requests that wait for the decision.
@@ -99,6 +103,8 @@ impl Endpoint {
             events: VecDeque::new(),
             next_call: epoch << SEQUENCE_BITS | 1,
             max_transactions: MAX_TRANSACTIONS,
+            pings: Pings::default(),
+            session_timers: SessionTimers::default(),
             asks_requests: false,
             asked: HashMap::new(),
             authenticator: None,

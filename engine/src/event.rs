@@ -26,6 +26,16 @@ pub enum Side {
     Callee,
 }
 
+impl Side {
+    /// The one that it talks to.
+    pub fn other(self) -> Side {
+        match self {
+            Side::Caller => Side::Callee,
+            Side::Callee => Side::Caller,
+        }
+    }
+}
+
 /// One thing that policy has to know or decide.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -101,4 +111,35 @@ pub enum Event {
         /// Value of the Reason header (RFC 3326).
         reason: Box<[u8]>,
     },
+    /// What is to be kept of an answered call has changed.
+    Changed {
+        /// The call.
+        call: u64,
+        /// Saved dialog state.
+        dialog: Box<[u8]>,
+    },
+    /// An end of the call is gone. `hangup` is expected, once that is recorded.
+    Lost {
+        /// The call.
+        call: u64,
+        /// Which end; None: the session of both has expired.
+        side: Option<Side>,
+        /// How it was found.
+        how: Loss,
+        /// Until when both ends are known to have been there, monotonic; 0: in this run not at all.
+        proved: Nanos,
+    },
+}
+
+/// How it was found that an end of a call is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It does not know the dialog any more: 481 or 408 to our OPTIONS (12.2.1.2).
+    Refused(u16),
+    /// It has not answered our OPTIONS in 64*T1 (12.2.1.2).
+    Silent,
+    /// The ACK of its 2xx has not come in 64*T1 (13.3.1.4).
+    NoAck,
+    /// The session was not refreshed in time (RFC 4028 10).
+    SessionExpired,
 }

@@ -53,6 +53,14 @@ pub enum Timer {
     Cancelled,
     /// An ended call is kept this long for late requests of its dialog.
     Linger,
+    /// The ACK of a 2xx that was passed on has not come in 64*T1 (13.3.1.4).
+    NoAck,
+    /// An answered call wants to be asked whether its ends are still there.
+    Ping,
+    /// It is its turn: no more calls are asked at once than was allowed.
+    PingTurn,
+    /// A session may not have been refreshed in time (RFC 4028 10).
+    Session,
     /// A connection may have been idle, silent or not to be had for too long (18, "limits" in stream/).
     Stream,
 }
@@ -62,7 +70,7 @@ pub enum Timer {
 pub struct Due {
     /// What it was armed for.
     pub timer: Timer,
-    /// Raw arena id, a call id for [`Timer::Linger`], or a connection.
+    /// Raw arena id, a connection, or a call id for those of a call from [`Timer::Linger`] on.
     pub owner: u64,
 }
 

@@ -534,7 +534,10 @@ fn a_second_fork_that_answers_is_passed_on_too() {
     let (call, invite) = wire.invite();
     wire.send(GATEWAY, &answer(&invite, "200 OK", "gw1"));
     wire.send(GATEWAY, &answer(&invite, "200 OK", "gw2"));
-    assert_eq!(wire.events().len(), 1);
+    assert!(matches!(
+        wire.events()[..],
+        [Event::Answered { .. }, Event::Changed { .. }]
+    ));
     wire.sg.release(call);
     assert_eq!(wire.lines().len(), 2, "S-06: every 2xx");
     wire.send(CALLER, &in_dialog("BYE", 2, "gw2", "b2"));

@@ -33,6 +33,8 @@ class Call:
     """Unix milliseconds of the 2xx."""
     granted_seconds: int = 0
     """How long it may last by what is held for it."""
+    proved_ms: int | None = None
+    """Unix milliseconds until which both ends are known to have been there, since the 2xx; None: no more."""
     ending: bool = False
     """Its end is recorded, or being recorded: no second one may be."""
 
@@ -44,4 +46,12 @@ class Call:
     def answered_ns(self) -> int:
         """The 2xx on the monotonic clock; of this run, also for a call of an earlier one."""
         assert self.answered_ms is not None
-        return self.invited.monotonic_ns + (self.answered_ms - self.invited.unix_ms) * _NS_PER_MS
+        return self._ns(self.answered_ms)
+
+    @property
+    def proved_ns(self) -> int:
+        """Until when both ends are known to have been there, on the monotonic clock of this run."""
+        return self.answered_ns if self.proved_ms is None else self._ns(self.proved_ms)
+
+    def _ns(self, unix_ms: int) -> int:
+        return self.invited.monotonic_ns + (unix_ms - self.invited.unix_ms) * _NS_PER_MS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sipguard.calls import settlement
 from sipguard.calls.call import Call
 from sipguard.calls.exchange import Exchange
@@ -27,3 +29,24 @@ def close(
     cdr = settlement.answered(call, exchange.funds, owed, length_ms, ended_by, reason, q850)
     exchange.current.drop(call)
     return CallClosed(cdr, entry)
+
+
+BYE_PATIENCE_NS = 150_000_000
+"""How long a BYE waits for its record. A store that is locked or full must not keep a call up: past this
+the BYE goes, and its record is kept in memory and written when the store is back (bypass D38)."""
+
+
+def record(exchange: Exchange, closed: CallClosed, call: int, go: Callable[[], None]) -> None:
+    """Have the end of a call written, and let its BYE `go` once that is done, or has taken too long."""
+    exchange.held_byes.add(call)
+
+    def once(_: int = call) -> None:
+        if call in exchange.held_byes:
+            exchange.held_byes.discard(call)
+            go()
+
+    exchange.writer.submit(closed, once)
+    if exchange.writer.healthy:
+        exchange.alarms.at(exchange.clock.now().monotonic_ns + BYE_PATIENCE_NS, once, call)
+    else:
+        once()

@@ -7,9 +7,8 @@ that cannot pay, never the others of the account. Money that comes in time lengt
 
 from __future__ import annotations
 
-from sipguard.calls import saved
+from sipguard.calls import ending, lost, saved
 from sipguard.calls.call import Call
-from sipguard.calls.closing import close
 from sipguard.calls.exchange import Exchange
 from sipguard.policy import credit
 from sipguard.store.writer import CallUpdated
@@ -18,13 +17,6 @@ _NS = 1_000_000_000
 
 RENEWAL_LEAD_SECONDS = 5
 """Renewed this long before the end (or half a slice, if that is less), so that a busy moment cuts nobody."""
-
-CUT_MONEY = "not_enough_money"
-CUT_LENGTH = "max_call_seconds"
-_REASONS = {
-    CUT_MONEY: ('SIP;cause=402;text="Payment Required"', 21),
-    CUT_LENGTH: ('SIP;cause=480;text="Maximum call length"', 16),
-}
 
 
 def watch(exchange: Exchange, call: Call) -> None:
@@ -74,6 +66,7 @@ def extend(exchange: Exchange, call: Call) -> bool:
     if exchange.funds.extend(call.id, more) is not None:
         return False
     call.granted_seconds = granted
+    lost.note_proved(exchange, call)
     exchange.writer.submit(CallUpdated(call.id, saved.save(call)))
     return granted == wanted
 
@@ -93,17 +86,5 @@ def _cut_if_over(exchange: Exchange, call: Call) -> None:
                 end_ns = call.answered_ns + call.granted_seconds * _NS
                 exchange.alarms.at(end_ns, lambda _: _cut_if_over(exchange, call), call.id)
             return
-    cut(exchange, call, CUT_LENGTH if at_limit else CUT_MONEY)
-
-
-def cut(exchange: Exchange, call: Call, reason: str) -> None:
-    """End an answered call from here: charged and recorded first, then BYE to both sides."""
-    header, cause = _REASONS[reason]
     exchange.tally.cut += 1
-    now_ns = exchange.clock.now().monotonic_ns
-    record = close(exchange, call, now_ns, "sipguard", reason, cause)
-
-    def durable() -> None:
-        exchange.hangup(call.id, header)
-
-    exchange.writer.submit(record, durable)
+    ending.end(exchange, call, ending.MAX_CALL_SECONDS if at_limit else ending.NOT_ENOUGH_MONEY)

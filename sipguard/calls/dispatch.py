@@ -7,8 +7,9 @@ from typing import Any
 
 from sipguard.calls.admission import on_invite, on_request
 from sipguard.calls.exchange import Exchange, log
+from sipguard.calls.lost import on_changed, on_lost
 from sipguard.calls.progress import on_answered, on_ended, on_failed
-from sipguard.sip.events import Answered, Ended, Event, Failed, Invite, Request
+from sipguard.sip.events import Answered, Changed, Ended, Event, Failed, Invite, Lost, Request
 
 _STEPS: dict[type, Callable[[Exchange, Any], None]] = {
     Invite: on_invite,
@@ -16,6 +17,8 @@ _STEPS: dict[type, Callable[[Exchange, Any], None]] = {
     Failed: on_failed,
     Answered: on_answered,
     Ended: on_ended,
+    Changed: on_changed,
+    Lost: on_lost,
 }
 
 

@@ -49,6 +49,8 @@ class Tally:
     failed: int = 0
     failovers: int = 0
     cut: int = 0
+    lost: int = 0
+    """Calls whose ends had gone without a BYE."""
 
 
 @dataclass(slots=True)
@@ -84,6 +86,8 @@ class Exchange:
     alarms: Alarms = field(default_factory=Alarms)
     tally: Tally = field(default_factory=Tally)
     logged: Logged = field(default_factory=Logged)
+    charge_lost_calls: bool = False
+    """A call whose end has gone costs until that was found, and not until it was last there."""
     draining: bool = False
     """No new calls; those that are up go on."""
     held_byes: set[int] = field(default_factory=set)

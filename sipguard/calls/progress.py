@@ -6,7 +6,7 @@ import re
 
 from sipguard.calls import admission, control, saved, settlement
 from sipguard.calls.call import Call
-from sipguard.calls.closing import close
+from sipguard.calls.closing import close, record
 from sipguard.calls.exchange import Exchange
 from sipguard.model.cdr import GatewayTry
 from sipguard.sip.events import Answered, Ended, Failed
@@ -14,10 +14,6 @@ from sipguard.store.writer import CallAnswered, CallClosed
 
 NEVER_FAILOVER = frozenset({486, 487, 600, 603, 604, 607, 608})
 """The callee, or the caller, has decided: asking another gateway would ring again against their will."""
-
-BYE_PATIENCE_NS = 150_000_000
-"""How long a BYE waits for its record. A store that is locked or full must not keep a call up: past this
-the BYE goes, and its record is kept in memory and written when the store is back (bypass D38)."""
 
 
 def on_failed(exchange: Exchange, event: Failed) -> None:
@@ -62,12 +58,12 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
     call.answered_ms = call.unix_ms(exchange.clock.now().monotonic_ns)
     if event.ringing is not None:
         call.ringing_ms = call.unix_ms(event.ringing)
-    record = CallAnswered(call.id, call.answered_ms, event.dialog, saved.save(call))
+    answered = CallAnswered(call.id, call.answered_ms, event.dialog, saved.save(call))
 
     def durable() -> None:
         exchange.release(call.id)
 
-    exchange.writer.submit(record, durable)
+    exchange.writer.submit(answered, durable)
     control.watch(exchange, call)
 
 
@@ -78,20 +74,8 @@ def on_ended(exchange: Exchange, event: Ended) -> None:
         exchange.release(event.call)
         return
     now = exchange.clock.now()
-    record = close(exchange, call, now.monotonic_ns, event.by, None, q850(event.reason))
-    call_id = call.id
-    exchange.held_byes.add(call_id)
-
-    def go(_: int = call_id) -> None:
-        if call_id in exchange.held_byes:
-            exchange.held_byes.discard(call_id)
-            exchange.release(call_id)
-
-    exchange.writer.submit(record, go)
-    if exchange.writer.healthy:
-        exchange.alarms.at(now.monotonic_ns + BYE_PATIENCE_NS, go, call_id)
-    else:
-        go()
+    closed = close(exchange, call, now.monotonic_ns, event.by, None, q850(event.reason))
+    record(exchange, closed, call.id, lambda: exchange.release(call.id))
 
 
 _Q850 = re.compile(r"\bQ\.850\s*;[^,]*?\bcause\s*=\s*(\d{1,3})", re.IGNORECASE)

@@ -37,6 +37,7 @@ def status(exchange: Exchange, epoch: int) -> dict[str, object]:
             "failed": exchange.tally.failed,
             "failovers": exchange.tally.failovers,
             "cut": exchange.tally.cut,
+            "lost": exchange.tally.lost,
         },
         "logins": {
             "challenged": exchange.logged.challenged,

@@ -63,6 +63,7 @@ class _Call(msgspec.Struct, array_like=True, frozen=True):
     number: str
     levels: list[_Level]
     tries: list[GatewayTry]
+    proved_ms: int | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -115,6 +116,7 @@ def save(call: Call) -> bytes:
                 for level in permit.levels
             ],
             tries=call.tries,
+            proved_ms=call.proved_ms,
         )
     )
 
@@ -157,6 +159,7 @@ def load(call: int, state: bytes, directory: Directory, now: Moment) -> Call:
         ringing_ms=saved.ringing_ms,
         answered_ms=saved.answered_ms,
         granted_seconds=saved.granted_seconds,
+        proved_ms=saved.proved_ms,
     )
 
 

@@ -2,10 +2,12 @@
 
 from sipguard._engine import (
     Answered,
+    Changed,
     Ended,
     Engine,
     Failed,
     Invite,
+    Lost,
     Probed,
     Request,
     Stats,
@@ -17,11 +19,13 @@ from sipguard._engine import (
 
 __all__ = [
     "Answered",
+    "Changed",
     "Ended",
     "Engine",
     "Event",
     "Failed",
     "Invite",
+    "Lost",
     "Probed",
     "Request",
     "Stats",
@@ -32,5 +36,5 @@ __all__ = [
     "Target",
 ]
 
-Event = Invite | Request | Failed | Probed | Answered | Ended
+Event = Invite | Request | Failed | Probed | Answered | Ended | Changed | Lost
 StreamOrder = StreamConnect | StreamSend | StreamClose

@@ -43,6 +43,13 @@ class CallUpdated(msgspec.Struct, frozen=True, gc=False):
     state: bytes
 
 
+class CallMoved(msgspec.Struct, frozen=True, gc=False):
+    """The dialog of a live call has changed: another fork has answered, an end is reached elsewhere."""
+
+    call: int
+    dialog: bytes
+
+
 class CallClosed(msgspec.Struct, frozen=True):
     """An attempt is over: its CDR, and its charge where it has one. The live call, if any, ends with it."""
 
@@ -50,7 +57,7 @@ class CallClosed(msgspec.Struct, frozen=True):
     entry: Entry | None
 
 
-Record: TypeAlias = CallAnswered | CallUpdated | CallClosed
+Record: TypeAlias = CallAnswered | CallUpdated | CallMoved | CallClosed
 
 
 @dataclass(slots=True)
@@ -127,6 +134,7 @@ class BatchWriter:
             (r.call, r.answered_ms, None, r.dialog, r.state) for r in records if type(r) is CallAnswered
         ]
         updated = {r.call: r.state for r in records if type(r) is CallUpdated}
+        moved = {r.call: r.dialog for r in records if type(r) is CallMoved}
         closed = [r for r in records if type(r) is CallClosed]
         cdrs = [r.cdr for r in closed]
         records_of_calls = self._cdr_rows(cdrs)
@@ -136,6 +144,7 @@ class BatchWriter:
         many = self._connection.executemany
         many(_INSERT_LIVE_CALL, answered)
         many(_UPDATE_LIVE_CALL, [(state, call) for call, state in updated.items()])
+        many(_MOVE_LIVE_CALL, [(dialog, call) for call, dialog in moved.items()])
         many(_INSERT_CDR, records_of_calls)
         many(_INSERT_JOURNAL_ENTRY, entries)
         many(_INSERT_POSTING, postings)
@@ -223,6 +232,9 @@ _INSERT_LIVE_CALL = _insert(live_call)
 _INSERT_REJECTED_RECORD = _insert(rejected_record, "at_ms", "kind", "error", "content")
 _UPDATE_LIVE_CALL = _sql(
     update(live_call).values(state=bindparam("new")).where(live_call.c.call == bindparam("of"))
+)
+_MOVE_LIVE_CALL = _sql(
+    update(live_call).values(dialog=bindparam("new")).where(live_call.c.call == bindparam("of"))
 )
 _END_LIVE_CALL = _sql(
     update(live_call).values(ended_ms=bindparam("new")).where(live_call.c.call == bindparam("of"))

@@ -20,10 +20,18 @@ from typing import TypeAlias
 
 import structlog
 
-from sipguard.store.batch import BatchWriter, CallAnswered, CallClosed, CallUpdated, Outcome, Record
+from sipguard.store.batch import (
+    BatchWriter,
+    CallAnswered,
+    CallClosed,
+    CallMoved,
+    CallUpdated,
+    Outcome,
+    Record,
+)
 from sipguard.store.database import configure
 
-__all__ = ["CallAnswered", "CallClosed", "CallUpdated", "Counts", "Record", "Writer"]
+__all__ = ["CallAnswered", "CallClosed", "CallMoved", "CallUpdated", "Counts", "Record", "Writer"]
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.sip.events import Engine
 from sipguard.sip.targets import targets
-from sipguard.store.batch import CallAnswered, CallClosed, CallUpdated, Record
+from sipguard.store.batch import CallAnswered, CallClosed, CallMoved, CallUpdated, Record
 from sipguard.store.live_call import LiveCall
 from sipguard.store.writer import Counts
 from tests.harness.ends import MS, Address, Caller, Chances, End, Gateway
@@ -51,6 +51,9 @@ class Disk:
             case CallUpdated(call, state):
                 if call in self.live:
                     self.live[call] = self.live[call]._replace(state=state)
+            case CallMoved(call, dialog):
+                if call in self.live:
+                    self.live[call] = self.live[call]._replace(dialog=dialog)
             case CallClosed(cdr, entry):
                 if cdr.call in self.cdrs:
                     self.duplicates += 1
@@ -130,6 +133,7 @@ class Simulation:
         self.life += 1
         self.engine = Engine(epoch=self.life, seed=self.random.randbytes(32), now=self.now)
         self.engine.add_listener(*US)
+        self.engine.ping_calls(20, 100, 10)
         funds = Funds(self.disk.balances)
         self.exchange = Exchange(
             engine=self.engine,
@@ -156,6 +160,10 @@ class Simulation:
         if self.kills > 0 and self.random.random() < self.kill_chance:
             self.kills -= 1
             self.after(self.random.randrange(2 * COMMIT_NS), self.boot)
+
+    def died(self) -> dict[str, int]:
+        """When callers died, by Call-ID, in nanoseconds of this world."""
+        return self._caller.died
 
     def up(self) -> set[str]:
         """Answered and acknowledged at a gateway, and not ended there."""

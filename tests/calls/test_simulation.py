@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 import pytest
 
 from sipguard.model.cdr import Outcome
-from tests.calls.simulation import Simulation
-from tests.harness.ends import Chances
+from tests.calls.simulation import UNIX_MS, Simulation
+from tests.harness.ends import MS, Chances
 from tests.policy.world import ACME, RESELLER, ROOT, UNIT, World, mapping_gateway, route, routing_gateway
 
 CALLS = int(os.environ.get("SIMULATED_CALLS", "400"))
@@ -71,8 +72,7 @@ def test_an_ordinary_network(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_kills_in_between(seed: int) -> None:
-    # Without forks: the legs of a second answer are not saved yet.
-    world = simulation(1000 + seed, Chances(forked=0))
+    world = simulation(1000 + seed)
     world.run(CALLS, per_second=4, kills=25)
     assert_all_is_over(world)
     assert world.life > 10
@@ -91,13 +91,40 @@ def test_money_for_a_few_calls_only(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_money_for_a_few_calls_and_kills(seed: int) -> None:
     """What was held before a kill is held after it."""
-    world = simulation(4000 + seed, Chances(forked=0), units=1)
+    world = simulation(4000 + seed, units=1)
     world.run(CALLS, per_second=8, kills=25)
     assert_all_is_over(world)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_bad_network_and_kills(seed: int) -> None:
-    world = simulation(3000 + seed, Chances(0.25, 0.2, cancelled=0.4, ack_lost=0.3, forked=0))
+    world = simulation(3000 + seed, Chances(0.25, 0.2, cancelled=0.4, ack_lost=0.3))
     world.run(CALLS // 2, per_second=4, kills=10)
+    assert_all_is_over(world)
+
+
+VANISHING = Chances(caller_dies=0.2, callee_dies=0.15, caller_forgets=0.15, never_acknowledged=0.1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ends_that_vanish(seed: int) -> None:
+    """They are found, and their calls cost until they were last there, and not longer."""
+    world = simulation(5000 + seed, VANISHING)
+    world.run(CALLS, per_second=4)
+    assert_all_is_over(world)
+    cdrs = {cdr.sip_call_id: cdr for cdr in world.disk.cdrs.values()}
+    reasons = Counter(cdr.reason for cdr in cdrs.values())
+    for reason in ("caller_gone", "callee_gone", "caller_over", "no_ack"):
+        assert reasons[reason], reason
+    for call_id, died_ns in world.died().items():
+        cdr = cdrs[call_id]
+        if cdr.reason == "caller_gone":
+            died_ms = UNIX_MS + died_ns // MS
+            assert died_ms - 60_000 < cdr.ended_ms < died_ms + 1000, "asked every 15 to 25 s"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ends_that_vanish_and_kills(seed: int) -> None:
+    world = simulation(6000 + seed, VANISHING)
+    world.run(CALLS, per_second=4, kills=25)
     assert_all_is_over(world)

@@ -34,6 +34,12 @@ class Chances:
     forked: float = 0.1
     caller_vanishes: float = 0.03
     callee_hangs_up: float = 0.3
+    caller_dies: float = 0.0
+    """Says nothing any more, from some moment of the call on."""
+    callee_dies: float = 0.0
+    caller_forgets: float = 0.0
+    """Starts anew in the middle of the call, and knows nothing of it: 481."""
+    never_acknowledged: float = 0.0
     talk_ms: int = 90_000
     """The longest talk before the caller hangs up; callees are quicker by a third."""
     ring_ms: int = 12_000
@@ -59,6 +65,8 @@ class World(Protocol):
     chances: Chances
     proxy: Address
     """Whom callers call."""
+    now: int
+    """Nanoseconds."""
 
     def after(self, delay: int, what: Callable[[], None], moot: Callable[[], bool] | None = None) -> None:
         """Call `what` when `delay` nanoseconds have passed; it need not be waited for once `moot` holds."""
@@ -139,6 +147,9 @@ class _Attempt:
     acks: dict[str, bytes] = field(default_factory=dict)
     byes_done: set[str] = field(default_factory=set)
     over: bool = False
+    dead: bool = False
+    silent: bool = False
+    """Dead from before its ACK."""
 
 
 class Caller(End):
@@ -151,6 +162,8 @@ class Caller(End):
         self.attempts: dict[str, _Attempt] = {}
         self.answered: set[str] = set()
         """Call-IDs whose 2xx came."""
+        self.died: dict[str, int] = {}
+        """When callers died, by Call-ID, in the world's nanoseconds."""
 
     def call(self, number: int) -> None:
         call_id = f"{number}-{self.random.getrandbits(32):x}@caller"
@@ -181,15 +194,16 @@ class Caller(End):
         if not message.startswith(b"SIP/2.0"):
             # A BYE, or anything else of the other side inside a dialog.
             known = attempt is not None and not (attempt.over and message.startswith(b"INVITE"))
-            if message.startswith(b"ACK"):
+            if message.startswith(b"ACK") or (attempt is not None and attempt.dead):
                 return
+            known = known and not (attempt is not None and attempt.over and message.startswith(b"OPTIONS"))
             if message.startswith(b"BYE") and attempt is not None:
                 attempt.byes_done.add(found["from"][0])
                 attempt.over = True
             self.send(reply(message, 200 if known else 481))
             return
-        if attempt is None:
-            return  # of a call before this caller's time
+        if attempt is None or attempt.dead:
+            return  # of a call before this caller's time, or after it
         status = int(message[8:11])
         method = found["cseq"][0].split()[1]
         if method == "BYE":
@@ -215,6 +229,12 @@ class Caller(End):
         contact = found["contact"][0].strip("<>")
         route = ", ".join(reversed(found.get("record-route", [])))
         first = to not in attempt.acks
+        chances = self.world.chances
+        if first and self.random.random() < chances.never_acknowledged:
+            attempt.silent = True
+        if attempt.silent:
+            attempt.acks[to] = b""
+            return
         attempt.acks[to] = self.request("ACK", contact, dialog, 1, route)
         if self.random.random() >= self.world.chances.ack_lost:
             self.send(attempt.acks[to])
@@ -222,9 +242,15 @@ class Caller(End):
             return
         if self.random.random() < self.world.chances.reinvited:
             again = self.request("INVITE", contact, dialog, 2, route)
-            delay = self.random.randrange(min(5_000, self.world.chances.talk_ms)) * MS
-            self.world.after(delay, lambda: self.send(again))
-        if self.random.random() < self.world.chances.caller_vanishes:
+            delay = self.random.randrange(min(5_000, chances.talk_ms)) * MS
+            self.world.after(delay, lambda: None if attempt.dead else self.send(again))
+        if self.random.random() < chances.caller_vanishes:
+            return
+        if self.random.random() < chances.caller_dies:
+            self.world.after(attempt.talk_ms * MS, lambda: self._die(attempt))
+            return
+        if self.random.random() < chances.caller_forgets:
+            self.world.after(attempt.talk_ms * MS, lambda: self._forget(attempt))
             return
 
         def hang_up() -> None:
@@ -233,6 +259,14 @@ class Caller(End):
                 self.repeat(bye, lambda: to in attempt.byes_done)
 
         self.world.after(attempt.talk_ms * MS, hang_up)
+
+    def _die(self, attempt: _Attempt) -> None:
+        if not attempt.over:
+            attempt.dead = True
+            self.died[attempt.dialog["call-id"]] = self.world.now
+
+    def _forget(self, attempt: _Attempt) -> None:
+        attempt.over = True
 
 
 class Gateway(End):
@@ -250,9 +284,14 @@ class Gateway(End):
         self.ended: set[str] = set()
         self.asked: Counter[str] = Counter()
         """INVITEs outside a dialog that came, by their request URI's user."""
+        self.dead: set[str] = set()
+        """Call-ID and tag of what was answered here and says nothing any more."""
 
     def receive(self, message: bytes) -> None:
         found = headers(message)
+        tagged = found["from" if message.startswith(b"SIP/2.0") else "to"][0]
+        if found["call-id"][0] + tagged in self.dead:
+            return
         if message.startswith(b"SIP/2.0"):
             if found["cseq"][0].endswith("BYE"):
                 self.byes_done.add(found["call-id"][0])
@@ -272,6 +311,8 @@ class Gateway(End):
             self.byes_done.add(found["call-id"][0])
             self._over(found["call-id"][0] + found["to"][0])
             self.send(reply(message, 200))
+        elif method == "OPTIONS" and found["call-id"][0] + found["to"][0] in self.ended:
+            self.send(reply(message, 481))
         elif ";tag=" in found["to"][0]:
             self.send(reply(message, 200, contact=f"gw@{self.at[0]}:{self.at[1]}"))
         elif via in self.handled:
@@ -285,6 +326,10 @@ class Gateway(End):
         """A late ACK does not bring it back."""
         self.ended.add(leg)
         self.up.discard(leg)
+
+    def _die(self, leg: str) -> None:
+        self.dead.add(leg)
+        self._over(leg)
 
     def _take(self, invite: bytes, via: str) -> None:
         self.asked[invite.split(b"sip:", 1)[1].split(b"@", 1)[0].decode()] += 1
@@ -335,7 +380,10 @@ class Gateway(End):
         call_id = found["call-id"][0]
         key = found["to"][0] + call_id
         self.repeat(response, lambda: key in self.acknowledged)
-        if self.random.random() < self.world.chances.callee_hangs_up:
+        if self.random.random() < self.world.chances.callee_dies:
+            delay = self.random.randrange(self.world.chances.talk_ms) * MS
+            self.world.after(delay, lambda: self._die(call_id + found["to"][0]))
+        elif self.random.random() < self.world.chances.callee_hangs_up:
             # The callee hangs up. Requests of its own go back along the Record-Route.
             dialog = {"from": found["to"][0], "to": found["from"][0], "call-id": call_id}
             contact = headers(invite)["contact"][0].strip("<>")

@@ -94,6 +94,8 @@ pub struct Call {
     pub forked: Vec<(u16, Box<[u8]>)>,
     /// Call-ID.
     pub call_id: Box<[u8]>,
+    /// CSeq number of the INVITE.
+    pub invite_cseq: u32,
     /// Who called.
     pub caller: Party,
     /// Who answered; several where the INVITE was forked further down.
@@ -113,6 +115,12 @@ impl Call {
 
     /// Some answered leg has not ended.
     pub fn is_up(&self) -> bool {
-        self.legs.iter().any(|leg| leg.confirmed && !leg.ended)
+        self.legs.iter().any(Leg::is_up)
+    }
+
+    /// Until when both ends of some leg are known to have been there; 0: in this run not at all.
+    pub fn proved(&self) -> Nanos {
+        let answered = self.legs.iter().filter(|leg| leg.confirmed);
+        answered.map(Leg::proved).max().unwrap_or_default()
     }
 }

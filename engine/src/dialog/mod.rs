@@ -1,11 +1,13 @@
 //! A call: what is kept of its dialogs, from the INVITE to the last BYE.
 
 mod call;
+mod cseq;
 mod party;
 mod reach;
 mod saved;
 
 pub use call::{Best, Call, Held, Phase};
+pub use cseq::Numbers;
 pub use party::{Leg, Party};
 pub use reach::{reach, route_uri};
 pub use saved::{restore, save};

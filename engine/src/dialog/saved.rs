@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 
 use super::call::{Call, Phase};
+use super::cseq::Numbers;
 use super::party::{Leg, Party};
 use crate::proxy::screen::Screen;
 use crate::transport::{Flow, Transport};
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// Saved before we sent requests of our own inside dialogs: one CSeq number for each end, behind its transport.
+const ONE_NUMBER: u8 = 3;
 /// Saved before there was more than one transport: without it, and all of UDP.
 const UDP_ONLY: u8 = 2;
 /// Calls of this version had no flags: nobody was trusted, no REFER was allowed on purpose.
@@ -28,9 +31,13 @@ pub fn save(call: &Call) -> Box<[u8]> {
     let mut out = vec![VERSION, flags];
     out.extend_from_slice(&call.token.to_be_bytes());
     write_bytes(&mut out, &call.call_id);
+    out.extend_from_slice(&call.invite_cseq.to_be_bytes());
     write_party(&mut out, &call.caller);
-    for leg in call.legs.iter().filter(|leg| leg.confirmed) {
+    for leg in call.legs.iter().filter(|leg| leg.is_up()) {
         write_party(&mut out, &leg.party);
+        write_numbers(&mut out, leg.from_caller);
+        write_numbers(&mut out, leg.from_callee);
+        out.extend_from_slice(&leg.session_seconds.to_be_bytes());
     }
     out.into_boxed_slice()
 }
@@ -40,20 +47,34 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
     let mut rest = bytes;
     let version = *take(&mut rest, 1)?.first()?;
     let flags = match version {
-        VERSION | UDP_ONLY => *take(&mut rest, 1)?.first()?,
+        VERSION | ONE_NUMBER | UDP_ONLY => *take(&mut rest, 1)?.first()?,
         WITHOUT_FLAGS => 0,
         _ => return None,
     };
     let token = u64::from_be_bytes(take(&mut rest, 8)?.try_into().ok()?);
     let call_id = read_bytes(&mut rest)?;
-    let caller = read_party(&mut rest, version)?;
+    let mut invite_cseq = match version {
+        VERSION => read_number(&mut rest)?,
+        _ => 0,
+    };
+    let (caller, number) = read_party(&mut rest, version)?;
+    if version != VERSION {
+        invite_cseq = number;
+    }
     let mut legs = Vec::new();
     while !rest.is_empty() {
-        legs.push(Leg {
-            party: read_party(&mut rest, version)?,
-            confirmed: true,
-            ended: false,
-        });
+        let (party, number) = read_party(&mut rest, version)?;
+        let mut leg = Leg::early(party, invite_cseq);
+        if version == VERSION {
+            leg.from_caller = read_numbers(&mut rest)?;
+            leg.from_callee = read_numbers(&mut rest)?;
+            leg.session_seconds = read_number(&mut rest)?;
+        } else if number > 0 {
+            leg.from_callee = Numbers::after(number);
+        }
+        leg.confirmed = true;
+        leg.acknowledged = true;
+        legs.push(leg);
     }
     (!legs.is_empty()).then_some(Call {
         id,
@@ -78,6 +99,7 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
         held: VecDeque::new(),
         forked: Vec::new(),
         call_id,
+        invite_cseq,
         caller,
         legs,
     })
@@ -89,14 +111,14 @@ fn write_party(out: &mut Vec<u8>, party: &Party) {
     if party.flow.transport == Transport::Tls {
         out.extend_from_slice(&party.flow.gateway.to_be_bytes());
     }
-    out.extend_from_slice(&party.cseq.to_be_bytes());
     write_bytes(out, party.flow.peer.to_string().as_bytes());
     for field in [&party.identity, &party.tag, &party.target, &party.routes] {
         write_bytes(out, field);
     }
 }
 
-fn read_party(rest: &mut &[u8], version: u8) -> Option<Party> {
+/// A party, and the one CSeq number that older versions kept of it.
+fn read_party(rest: &mut &[u8], version: u8) -> Option<(Party, u32)> {
     let listener = u16::from_be_bytes(take(rest, 2)?.try_into().ok()?);
     let transport = match version {
         WITHOUT_FLAGS | UDP_ONLY => Transport::Udp,
@@ -106,9 +128,12 @@ fn read_party(rest: &mut &[u8], version: u8) -> Option<Party> {
         Transport::Tls => u32::from_be_bytes(take(rest, 4)?.try_into().ok()?),
         _ => 0,
     };
-    let cseq = u32::from_be_bytes(take(rest, 4)?.try_into().ok()?);
+    let number = match version {
+        VERSION => 0,
+        _ => read_number(rest)?,
+    };
     let peer = std::str::from_utf8(&read_bytes(rest)?).ok()?.parse().ok()?;
-    Some(Party {
+    let party = Party {
         // The connection did not outlive the process that had it.
         flow: Flow {
             listener,
@@ -117,12 +142,31 @@ fn read_party(rest: &mut &[u8], version: u8) -> Option<Party> {
             gateway,
             peer,
         },
-        cseq,
         identity: read_bytes(rest)?,
         tag: read_bytes(rest)?,
         target: read_bytes(rest)?,
         routes: read_bytes(rest)?,
+    };
+    Some((party, number))
+}
+
+fn write_numbers(out: &mut Vec<u8>, numbers: Numbers) {
+    let Numbers { next, free, invite } = numbers;
+    for number in [next, free, invite.0, invite.1] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+fn read_numbers(rest: &mut &[u8]) -> Option<Numbers> {
+    Some(Numbers {
+        next: read_number(rest)?,
+        free: read_number(rest)?,
+        invite: (read_number(rest)?, read_number(rest)?),
     })
+}
+
+fn read_number(rest: &mut &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(take(rest, 4)?.try_into().ok()?))
 }
 
 fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -152,7 +196,7 @@ mod tests {
         Some(Flow::udp(0, peer.parse().ok()?))
     }
 
-    /// As the version before the transport, or the one before the flags as well, has saved it.
+    /// As an older version has saved it; each end had used CSeq number 7.
     fn saved_as(call: &Call, version: u8) -> Vec<u8> {
         let mut old = vec![version];
         if version > WITHOUT_FLAGS {
@@ -160,14 +204,30 @@ mod tests {
         }
         old.extend_from_slice(&call.token.to_be_bytes());
         write_bytes(&mut old, &call.call_id);
-        let legs = call.legs.iter().filter(|leg| leg.confirmed);
+        let legs = call.legs.iter().filter(|leg| leg.is_up());
         for party in std::iter::once(&call.caller).chain(legs.map(|leg| &leg.party)) {
             let mut saved = Vec::new();
             write_party(&mut saved, party);
-            saved.remove(2); // the transport, behind the listener
+            let numbered = if version < ONE_NUMBER {
+                saved.remove(2); // the transport, behind the listener
+                2
+            } else {
+                3
+            };
+            saved.splice(numbered..numbered, 7u32.to_be_bytes());
             old.extend_from_slice(&saved);
         }
         old
+    }
+
+    #[test]
+    fn a_call_saved_with_one_number_for_each_end_goes_on_from_there() {
+        let mut call = call().expect("a call");
+        call.legs.truncate(1);
+        let mut restored = restore(9, &saved_as(&call, ONE_NUMBER)).expect("restored");
+        let leg = restored.legs.first_mut().expect("a leg");
+        assert_eq!((leg.from_caller.own(), leg.from_callee.own()), (8, 8));
+        assert_eq!(restored.invite_cseq, 7);
     }
 
     #[test]
@@ -185,7 +245,7 @@ mod tests {
         call.caller.flow = Flow::udp(0, call.caller.flow.peer);
         let restored = restore(9, &saved_as(&call, UDP_ONLY)).expect("restored");
         assert_eq!(restored.caller.flow.transport, Transport::Udp);
-        assert_eq!(restored.legs, call.legs);
+        assert_eq!(restored.legs[0].party, call.legs[0].party);
     }
 
     fn call() -> Option<Call> {
@@ -196,7 +256,6 @@ mod tests {
                 tag: tag.as_bytes().into(),
                 target: b"sip:c@d".as_slice().into(),
                 routes: b"<sip:e;lr>".as_slice().into(),
-                cseq: 7,
             })
         };
         let mut call = Call {
@@ -218,24 +277,24 @@ mod tests {
             held: VecDeque::new(),
             forked: Vec::new(),
             call_id: b"id@host".as_slice().into(),
+            invite_cseq: 7,
             caller: party("one")?,
             legs: Vec::new(),
         };
-        call.legs.push(Leg {
-            party: party("two")?,
-            confirmed: true,
-            ended: false,
-        });
-        call.legs.push(Leg {
-            party: party("early")?,
-            confirmed: false,
-            ended: false,
-        });
+        for tag in ["two", "fork", "over", "early"] {
+            let mut leg = Leg::early(party(tag)?, 7);
+            leg.confirmed = tag != "early";
+            leg.acknowledged = leg.confirmed;
+            leg.ended = tag == "over";
+            leg.session_seconds = 90;
+            leg.from_callee.own();
+            call.legs.push(leg);
+        }
         Some(call)
     }
 
     #[test]
-    fn a_saved_call_is_the_same_call_without_its_early_legs() {
+    fn a_saved_call_is_the_same_call_without_the_legs_that_are_not_up() {
         let before = call().expect("a call");
         let after = restore(9, &save(&before)).expect("restored");
         assert_eq!(
@@ -243,7 +302,8 @@ mod tests {
             (before.token, &before.call_id, &before.caller)
         );
         assert_eq!((after.screen, after.takes_refer), (Screen::Trusted, false));
-        assert_eq!(after.legs, before.legs[..1]);
+        assert_eq!(after.invite_cseq, 7);
+        assert_eq!(after.legs, before.legs[..2]);
     }
 
     #[test]
@@ -260,7 +320,9 @@ mod tests {
 
     #[test]
     fn damaged_state_is_refused_and_never_panics() {
-        let saved = save(&call().expect("a call"));
+        let mut call = call().expect("a call");
+        call.legs.truncate(1); // with two, the first alone is a whole call
+        let saved = save(&call);
         for cut in 0..saved.len() {
             assert!(restore(1, &saved[..cut]).is_none(), "{cut}");
         }

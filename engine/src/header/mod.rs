@@ -6,6 +6,7 @@ pub(crate) mod cursor;
 pub mod name_addr;
 pub mod param;
 pub mod route;
+pub mod session;
 pub mod via;
 
 pub use cseq::CSeq;

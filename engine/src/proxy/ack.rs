@@ -3,6 +3,7 @@
 
 use crate::arena::Id;
 use crate::endpoint::{Endpoint, Incoming};
+use crate::event::Side;
 use crate::message::Method;
 use crate::timer::{Timer, T4};
 use crate::transaction::invite_server::Acknowledged;
@@ -38,6 +39,9 @@ impl Endpoint {
             self.counters.dropped += 1;
             return;
         };
+        if let (Side::Caller, Some(leg)) = (side, self.leg_mut(call, leg)) {
+            leg.acknowledged = true;
+        }
         let branch = self.keys.random();
         if let Some((bytes, flow)) = self.print_in_dialog(message, call, side, leg, branch, None) {
             self.outbox.push(flow, &bytes);

@@ -3,13 +3,12 @@
 
 use std::net::SocketAddr;
 
-use crate::dialog::{self, Held, Phase};
-use crate::endpoint::Endpoint;
-use crate::event::Cause;
+use crate::dialog::{self, Held, Leg, Phase};
+use crate::endpoint::{Endpoint, SEQUENCE_BITS};
+use crate::event::{Cause, Side};
 use crate::message::Message;
 use crate::parse::MAX_MESSAGE;
 use crate::proxy::forward::{self, Edits, RecordRoute};
-use crate::proxy::originate::{self, Own};
 use crate::proxy::refused::Said;
 use crate::proxy::response::redirects;
 use crate::proxy::screen::{self, Screen};
@@ -92,13 +91,15 @@ impl Endpoint {
             return true;
         }
         let branch = self.keys.random();
-        let Some(server) = self.table.servers.get(server) else {
+        let server_id = server;
+        let Some(server) = self.table.servers.get(server_id) else {
             return false;
         };
         let (via, inbound) = (server.via.clone(), server.reply);
         let loop_key = self
             .keys
             .loop_key(&invite.bytes, &invite.index, server.source.ip());
+        let session = self.session_edit(server_id, &invite.bytes, &invite.index);
         let flow = self.flow_to(target);
         let request_uri = request_uri_for(&invite, target, user);
         let to = match screen {
@@ -130,6 +131,8 @@ impl Endpoint {
                 screen,
                 authenticator: self.authenticator.as_ref(),
                 to: to.as_deref(),
+                renumber: None,
+                session,
             },
         );
         let flow = self.flow_for_length(flow, &mut out);
@@ -239,7 +242,8 @@ impl Endpoint {
         };
         match call.held.pop_front() {
             Some(Held::Response { status, bytes }) => {
-                if call.phase == Phase::Answering {
+                let begins = call.phase == Phase::Answering;
+                if begins {
                     call.phase = Phase::Live;
                 }
                 let forked = std::mem::take(&mut call.forked);
@@ -248,6 +252,9 @@ impl Endpoint {
                     for (status, bytes) in forked {
                         self.respond(server, status, bytes);
                     }
+                }
+                if begins {
+                    self.watch(id);
                 }
                 true
             }
@@ -280,44 +287,19 @@ impl Endpoint {
             return false;
         }
         call.phase = Phase::Ended;
-        call.caller.cseq = next_cseq(call.caller.cseq, call.restored);
-        let caller = call.caller.clone();
-        let (call_id, restored) = (call.call_id.clone(), call.restored);
-        let mut ends = Vec::new();
-        for leg in call
-            .legs
-            .iter_mut()
-            .filter(|leg| leg.confirmed && !leg.ended)
-        {
-            leg.ended = true;
-            leg.party.cseq = next_cseq(leg.party.cseq, restored);
-            ends.push(leg.party.clone());
-        }
-        for callee in &ends {
-            for (from, to) in [(&caller, callee), (callee, &caller)] {
-                let branch = self.keys.random();
-                let mut out = Vec::with_capacity(512);
-                originate::print(
-                    &mut out,
-                    &Own {
-                        method: b"BYE",
-                        cseq: from.cseq,
-                        from: &from.identity,
-                        to,
-                        call_id: &call_id,
-                        hop: self.hop(to.flow),
-                        branch,
-                        reason: reason.as_bytes(),
-                    },
-                );
-                self.send_request(Outgoing {
-                    branch,
-                    flow: to.flow,
-                    bytes: out.into_boxed_slice(),
-                    origin: Origin::Own,
-                    call: id,
-                    ring_timeout: None,
-                });
+        let up: Vec<usize> = (0..call.legs.len())
+            .filter(|at| call.legs.get(*at).is_some_and(Leg::is_up))
+            .collect();
+        for at in up {
+            if let Some(leg) = self
+                .calls
+                .get_mut(&id)
+                .and_then(|call| call.legs.get_mut(at))
+            {
+                leg.ended = true;
+            }
+            for end in [Side::Callee, Side::Caller] {
+                self.originate(id, at, end, b"BYE", reason.as_bytes(), Origin::Own);
             }
         }
         self.arm(Self::LINGER, Timer::Linger, id);
@@ -326,7 +308,7 @@ impl Endpoint {
 
     /// Make an answered call known again after a restart. False where the bytes cannot be read.
     pub fn restore(&mut self, id: u64, bytes: &[u8]) -> bool {
-        let Some(call) = dialog::restore(id, bytes) else {
+        let Some(mut call) = dialog::restore(id, bytes) else {
             return false;
         };
         if self.calls.contains_key(&id)
@@ -334,7 +316,17 @@ impl Endpoint {
         {
             return false;
         }
+        // What was kept may be behind what has been used since; each restart begins behind the one before.
+        let restarts = (self.next_call >> SEQUENCE_BITS).saturating_sub(id >> SEQUENCE_BITS);
+        let skipped = u32::try_from(restarts.max(1)).unwrap_or(u32::MAX);
+        for leg in &mut call.legs {
+            leg.from_caller
+                .skip(skipped.saturating_mul(NUMBERS_PER_RUN));
+            leg.from_callee
+                .skip(skipped.saturating_mul(NUMBERS_PER_RUN));
+        }
         self.insert_call(Box::new(call));
+        self.watch_restored(id);
         true
     }
 }
@@ -376,9 +368,5 @@ pub(crate) fn longest(transport: Transport) -> usize {
     }
 }
 
-/// The next CSeq number of an end that we speak for. After a restart the number saved at the answer may be
-/// behind what the end has used since; a gap is allowed (12.2.2), a step back is not.
-fn next_cseq(last: u32, restored: bool) -> u32 {
-    last.saturating_add(if restored { 1000 } else { 1 })
-        .min(0x7fff_ffff)
-}
+/// CSeq numbers that the requests of one run inside one dialog may use up.
+const NUMBERS_PER_RUN: u32 = 1000;

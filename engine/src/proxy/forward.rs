@@ -5,6 +5,7 @@ use crate::digest::Authenticator;
 use crate::message::{Index, Name, Start};
 use crate::print;
 use crate::proxy::screen::Screen;
+use crate::proxy::session::SessionEdit;
 use crate::transaction::key::write_branch;
 use crate::transport::{Hop, Transport};
 
@@ -30,6 +31,19 @@ pub struct Edits<'a> {
     pub authenticator: Option<&'a Authenticator>,
     /// Value of the To header; None: as it came.
     pub to: Option<&'a [u8]>,
+    /// New numbers for CSeq and RAck; None: as they came.
+    pub renumber: Option<Renumber>,
+    /// What of the session timers changes (RFC 4028 8.1).
+    pub session: SessionEdit,
+}
+
+/// Numbers of a request in a dialog in which we have sent requests of our own.
+#[derive(Clone, Copy)]
+pub struct Renumber {
+    /// Number for CSeq.
+    pub cseq: u32,
+    /// Number of an INVITE for RAck (RFC 3262 7.2); None: the request has none.
+    pub rack: Option<u32>,
 }
 
 /// What we put into Record-Route.
@@ -64,6 +78,7 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     }
     let mut copied = index.start_line.end as usize;
     let mut top_via = edits.via;
+    let mut session = edits.session;
     let mut keep_until = |out: &mut Vec<u8>, until: u32, next: u32| {
         out.extend_from_slice(bytes.get(copied..until as usize).unwrap_or_default());
         copied = next as usize;
@@ -106,6 +121,21 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
             {
                 keep_until(out, field.line.start, field.line.end);
             }
+            Name::CSeq | Name::RAck if edits.renumber.is_some() => {
+                let numbers = edits.renumber.unwrap_or(Renumber {
+                    cseq: 0,
+                    rack: None,
+                });
+                keep_until(out, field.line.start, field.line.end);
+                renumber(out, field.name, field.value.of(bytes), numbers);
+            }
+            Name::SessionExpires | Name::MinSe => {
+                let (mut line, start, end) = (Vec::new(), field.line.start, field.line.end);
+                if session.replaces(&mut line, bytes, field) {
+                    keep_until(out, start, end);
+                    out.extend_from_slice(&line);
+                }
+            }
             _ if edits.screen.drops(index.method, field, bytes) => {
                 keep_until(out, field.line.start, field.line.end);
             }
@@ -116,6 +146,7 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     if index.max_forwards.is_none() {
         out.extend_from_slice(b"Max-Forwards: 70\r\n");
     }
+    session.append(out);
     let body = index.body.of(bytes);
     if index.content_length.is_none() && (edits.hop.transport.is_reliable() || body.len() > LARGE) {
         print::content_length(out, body.len()); // step 10
@@ -140,6 +171,32 @@ pub fn as_request_uri(text: &[u8]) -> Vec<u8> {
         }
     }
     uri
+}
+
+/// CSeq and RAck with their new numbers; the rest of the value stays.
+fn renumber(out: &mut Vec<u8>, name: Name, value: &[u8], numbers: Renumber) {
+    let mut words = value
+        .split(|byte| byte.is_ascii_whitespace())
+        .filter(|word| !word.is_empty());
+    let (label, number): (&[u8], _) = match name {
+        Name::RAck => (b"RAck: ", numbers.rack),
+        _ => (b"CSeq: ", Some(numbers.cseq)),
+    };
+    out.extend_from_slice(label);
+    if name == Name::RAck {
+        out.extend_from_slice(words.next().unwrap_or_default());
+        out.push(b' ');
+    }
+    let old = words.next().unwrap_or_default();
+    match number {
+        Some(number) => print::decimal(out, u64::from(number)),
+        None => out.extend_from_slice(old),
+    }
+    for word in words {
+        out.push(b' ');
+        out.extend_from_slice(word);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// A body beyond this may make the request too large for UDP (18.1.1).

@@ -2,18 +2,20 @@
 //! learned when it was made: nothing that a request says about its way (request URI, Route) is followed, so
 //! no header can lead a judged call to another number or gateway (bypass D01).
 
-use crate::dialog::{Call, Held, Phase};
+use crate::arena::Id;
+use crate::dialog::{Call, Held, Numbers, Phase};
 use crate::endpoint::{Endpoint, Incoming};
 use crate::event::{Event, Side};
 use crate::header;
 use crate::message::{Method, Name};
-use crate::proxy::forward::{self, Edits, RecordRoute};
+use crate::proxy::forward::{self, Edits, RecordRoute, Renumber};
 use crate::proxy::originate;
 use crate::proxy::screen::Screen;
 use crate::proxy::send::Outgoing;
+use crate::proxy::session::SessionEdit;
 use crate::timer::{Timer, TRANSACTION};
 use crate::transaction::key::read_hex;
-use crate::transaction::table::Origin;
+use crate::transaction::table::{Origin, Server};
 use crate::transport::{Flow, Hop};
 use crate::uri;
 
@@ -28,14 +30,9 @@ impl Endpoint {
         }
         let server = self.open_in_dialog(key, message, id);
         let branch = self.keys.random();
-        let Some((bytes, flow)) = self.print_in_dialog(
-            message,
-            id,
-            side,
-            leg,
-            branch,
-            Some(message.index.cseq.number),
-        ) else {
+        let Some((bytes, flow)) =
+            self.print_in_dialog(message, id, side, leg, branch, Some(server))
+        else {
             return;
         };
         if message.index.method == Method::Bye && self.hangs_up(id, leg) {
@@ -74,7 +71,7 @@ impl Endpoint {
     /// Send a request of a dialog on, for the server transaction that it came in by.
     pub(crate) fn relay(
         &mut self,
-        server: crate::arena::Id<crate::transaction::table::Server>,
+        server: Id<Server>,
         branch: u64,
         mut bytes: Box<[u8]>,
         flow: Flow,
@@ -141,7 +138,8 @@ impl Endpoint {
         })
     }
 
-    /// Print a request for the other end of its dialog; also notes the CSeq number that was used.
+    /// Print a request for the other end of its dialog; also notes the CSeq number that was used, and that its
+    /// sender is there. `server`: None for an ACK.
     pub(crate) fn print_in_dialog(
         &mut self,
         message: Incoming,
@@ -149,27 +147,30 @@ impl Endpoint {
         side: Side,
         leg: usize,
         branch: u64,
-        cseq: Option<u32>,
+        server: Option<Id<Server>>,
     ) -> Option<(Box<[u8]>, Flow)> {
+        let session = server.map_or_else(SessionEdit::default, |server| {
+            self.session_edit(server, message.bytes, message.index)
+        });
         let key = self.server_key(message, message.index.method);
         let via = self
             .table
             .server(key)
             .and_then(|id| self.table.servers.get(id))
             .and_then(|server| server.via.as_deref());
+        let now = self.now;
         let call = self.calls.get_mut(&id)?;
         let screen = match side {
             Side::Caller => call.screen,
             Side::Callee => Screen::Open,
         };
         let leg = call.legs.get_mut(leg)?;
+        leg.prove(side, now);
+        let renumber = renumbered(leg.numbers(side), message);
         let (from, to) = match side {
             Side::Caller => (&mut call.caller, &leg.party),
             Side::Callee => (&mut leg.party, &call.caller),
         };
-        if let Some(cseq) = cseq {
-            from.cseq = from.cseq.max(cseq);
-        }
         // Step 4: requests that make or move a dialog say again that we stay in it.
         let record_route = matches!(
             message.index.method,
@@ -209,6 +210,8 @@ impl Endpoint {
                 screen,
                 authenticator: self.authenticator.as_ref(),
                 to: None,
+                renumber,
+                session,
             },
         );
         Some((out.into_boxed_slice(), flow))
@@ -217,6 +220,27 @@ impl Endpoint {
 
 /// A re-INVITE may ring as long as a call (timer C, 16.6 step 11).
 const RELAY_RING: u64 = 181_000_000_000;
+
+/// The numbers that a request goes on with, where they are not those that it came with.
+fn renumbered(numbers: &mut Numbers, message: Incoming) -> Option<Renumber> {
+    let Incoming { bytes, index, .. } = message;
+    let asked = index.cseq.number;
+    let cseq = numbers.relay(index.method, asked);
+    let rack = match index.method {
+        // RFC 3262 7.2: the number of the response, then that of the INVITE.
+        Method::Prack => index
+            .first(Name::RAck)
+            .and_then(|field| std::str::from_utf8(field.value.of(bytes)).ok())
+            .and_then(|value| value.split_ascii_whitespace().nth(1)?.parse().ok())
+            .map(|invite: u32| (invite, numbers.of_invite(invite))),
+        _ => None,
+    };
+    let moved = cseq != asked || rack.is_some_and(|(invite, sent)| invite != sent);
+    moved.then_some(Renumber {
+        cseq,
+        rack: rack.map(|(_, sent)| sent),
+    })
+}
 
 fn match_tags(call: &Call, from: &[u8], to: &[u8]) -> Option<(Side, usize)> {
     let (side, tag) = if *call.caller.tag == *from {

@@ -3,7 +3,8 @@
 //! What comes in: [`request`] (16.3, 16.4), [`validate`], [`loops`], [`ack`], [`cancel`] (16.10), [`in_dialog`],
 //! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). Who it is from:
 //! [`challenge`] (22.3). What policy orders: [`command`] (16.6). How it is printed: [`forward`], [`reply`], [`derive`],
-//! [`originate`], [`probe`]; what a caller may not tell a gateway: [`screen`]. How it leaves: [`respond`], [`send`].
+//! [`originate`], [`probe`]; what a caller may not tell a gateway: [`screen`]. Calls whose ends vanish:
+//! [`ping`], [`session`]. How it leaves: [`respond`], [`send`].
 
 pub mod ack;
 pub mod cancel;
@@ -15,6 +16,7 @@ pub mod in_dialog;
 pub mod loops;
 pub mod originate;
 pub mod out_of_dialog;
+pub mod ping;
 pub mod probe;
 pub mod refused;
 pub mod reply;
@@ -23,5 +25,6 @@ pub mod respond;
 pub mod response;
 pub mod screen;
 pub mod send;
+pub mod session;
 pub mod timeout;
 pub mod validate;

@@ -11,6 +11,7 @@ use crate::proxy::command::{longest, request_uri_for, Target};
 use crate::proxy::forward::{self, Edits};
 use crate::proxy::screen::Screen;
 use crate::proxy::send::Outgoing;
+use crate::proxy::session::SessionEdit;
 use crate::transaction::non_invite_server;
 use crate::transaction::table::{Origin, Server, ServerMachine};
 use crate::uri;
@@ -85,6 +86,8 @@ impl Endpoint {
                 screen: user.map_or(Screen::Open, |_| Screen::Untrusted),
                 authenticator: self.authenticator.as_ref(),
                 to: None,
+                renumber: None,
+                session: SessionEdit::default(),
             },
         );
         if out.len() > longest(flow.transport) {

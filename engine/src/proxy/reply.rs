@@ -79,26 +79,56 @@ pub fn passes(index: &Index) -> bool {
     !index.via.last_in_field || index.all(Name::Via).nth(1).is_some()
 }
 
-/// Print a response that came in, without its top Via (16.7 step 3); nothing else changes, but that a stream
-/// needs a Content-Length.
+/// What becomes of a response on its way back.
+pub struct Back<'a> {
+    /// What carries it.
+    pub transport: Transport,
+    /// CSeq number of the request that it answers, as its sender gave it.
+    pub cseq: u32,
+    /// Whole header lines that are added.
+    pub extra: &'a [u8],
+}
+
+/// Print a response that came in, without its top Via (16.7 step 3); nothing else changes, but for what `back`
+/// says, and that a stream needs a Content-Length.
 ///
 /// Returns false where no further Via is left: such a response was meant for us and goes no further.
-pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index, transport: Transport) -> bool {
-    let mut vias = index.all(Name::Via);
-    let Some(top) = vias.next() else { return false };
-    out.extend_from_slice(bytes.get(..top.line.start as usize).unwrap_or_default());
-    if !index.via.last_in_field {
-        print::header(out, b"Via", index.via.rest.of(bytes));
-    } else if vias.next().is_none() {
+pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index, back: &Back) -> bool {
+    if !passes(index) {
         return false;
+    }
+    let mut copied = 0;
+    let mut top_via = true;
+    for field in &index.fields {
+        let top = field.name == Name::Via && std::mem::take(&mut top_via);
+        let renumbered = field.name == Name::CSeq && index.cseq.number != back.cseq;
+        if !(top || renumbered) {
+            continue;
+        }
+        out.extend_from_slice(
+            bytes
+                .get(copied..field.line.start as usize)
+                .unwrap_or_default(),
+        );
+        copied = field.line.end as usize;
+        if renumbered {
+            out.extend_from_slice(b"CSeq: ");
+            print::decimal(out, u64::from(back.cseq));
+            out.push(b' ');
+            out.extend_from_slice(index.cseq.method.of(bytes));
+            out.extend_from_slice(b"\r\n");
+        } else if !index.via.last_in_field {
+            print::header(out, b"Via", index.via.rest.of(bytes));
+        }
     }
     out.extend_from_slice(
         bytes
-            .get(top.line.end as usize..index.blank.start as usize)
+            .get(copied..index.blank.start as usize)
             .unwrap_or_default(),
     );
+    out.extend_from_slice(back.extra);
     let body = index.body.of(bytes);
-    if transport.is_reliable() && index.content_length.is_none() {
+    if back.transport.is_reliable() && index.content_length.is_none() {
         print::content_length(out, body.len());
     }
     out.extend_from_slice(b"\r\n");

@@ -44,6 +44,11 @@ impl Endpoint {
         if self.is_full(index) {
             return self.answer_stateless(message, 503, "Service Unavailable", RETRY_AFTER);
         }
+        if let Err(min_se) = self.session_timers.request(message.bytes, index) {
+            let extra = format!("Min-SE: {min_se}\r\n");
+            let phrase = "Session Interval Too Small";
+            return self.answer_stateless(message, 422, phrase, extra.as_bytes());
+        }
         if !index.to.tag.is_empty() {
             return self.receive_in_dialog(message, key);
         }
@@ -123,6 +128,7 @@ impl Endpoint {
             held: VecDeque::new(),
             forked: Vec::new(),
             call_id: message.index.call_id.of(message.bytes).into(),
+            invite_cseq: message.index.cseq.number,
             caller: caller(message, reply, &self.listeners, secure),
             legs: Vec::new(),
         }));
@@ -169,7 +175,6 @@ fn caller(message: Incoming, reply: Flow, listeners: &[Listener], secure: bool) 
         tag: index.from.tag.of(bytes).into(),
         target,
         routes,
-        cseq: index.cseq.number,
     }
 }
 

@@ -34,6 +34,8 @@ impl Endpoint {
             response: None,
             call,
             client: None,
+            cseq: message.index.cseq.number,
+            session_seconds: 0,
         })
     }
 

@@ -3,16 +3,18 @@
 use crate::arena::Id;
 use crate::dialog::{self, reach, route_uri, Best, Held, Leg, Party, Phase};
 use crate::endpoint::{Endpoint, Incoming};
-use crate::event::{Cause, Event};
+use crate::event::{Cause, Event, Side};
 use crate::header;
 use crate::message::{Index, Method, Name, Start};
 use crate::proxy::cancel::cancel_key;
 use crate::proxy::originate::{self, Own};
 use crate::proxy::refused::{retry_after, Said};
+use crate::proxy::reply::Back;
 use crate::proxy::request::{contact, join};
 use crate::proxy::send::Outgoing;
+use crate::proxy::session::refreshed_by_caller;
 use crate::proxy::{derive, forward, reply};
-use crate::timer::{Timer, TRANSACTION};
+use crate::timer::{Nanos, Timer, TRANSACTION};
 use crate::transaction::key::{read_branch, read_hex};
 use crate::transaction::table::{Cancel, Client, ClientMachine, Origin, Server};
 use crate::transaction::{invite_client, non_invite_client};
@@ -103,7 +105,7 @@ impl Endpoint {
                 match origin {
                     Origin::Call => self.refused(call, id, message, status),
                     Origin::Relay(server) => self.relay_back(call, server, message, status),
-                    Origin::Own | Origin::Probe(_) | Origin::Abandoned => {}
+                    Origin::Own | Origin::Probe(_) | Origin::Ping(..) | Origin::Abandoned => {}
                 }
             }
             R::Accepted | R::AcceptedAgain => {
@@ -116,7 +118,7 @@ impl Endpoint {
                         self.refresh(call, server, message);
                         self.pass_back(server, message, status);
                     }
-                    Origin::Own | Origin::Probe(_) | Origin::Abandoned => {
+                    Origin::Own | Origin::Probe(_) | Origin::Ping(..) | Origin::Abandoned => {
                         self.disown(id, message, received == R::Accepted)
                     }
                 }
@@ -140,14 +142,18 @@ impl Endpoint {
             self.linger(id, false);
         }
         // RFC 4320 4.1: no provisional but 100 for a non-INVITE, and 100 is never forwarded.
-        if let (R::Final, Origin::Relay(server)) = (received, origin) {
-            if (200..300).contains(&status) {
-                self.refresh(call, server, message);
+        match (received, origin) {
+            (R::Final, Origin::Relay(server)) => {
+                if (200..300).contains(&status) {
+                    self.refresh(call, server, message);
+                }
+                self.relay_back(call, server, message, status);
             }
-            self.relay_back(call, server, message, status);
-        }
-        if let (R::Final, Origin::Probe(probe)) = (received, origin) {
-            self.probed(probe, status, Cause::Response, retry_after(message));
+            (R::Final, Origin::Ping(side, leg, _)) => self.pinged(call, side, leg, status),
+            (R::Final, Origin::Probe(probe)) => {
+                self.probed(probe, status, Cause::Response, retry_after(message));
+            }
+            _ => {}
         }
     }
 
@@ -162,21 +168,27 @@ impl Endpoint {
 
     /// Pass a response on through a server transaction (steps 3, 9 and 10).
     fn pass_back(&mut self, server: Id<Server>, message: Incoming, status: u16) {
-        let Some(transport) = self.reply_transport(server) else {
-            return self.counters.dropped += 1;
-        };
         let mut out = Vec::with_capacity(message.bytes.len());
-        if reply::pass(&mut out, message.bytes, message.index, transport) {
+        if self.print_back(&mut out, Some(server), message) {
             self.respond(server, status, out.into_boxed_slice());
         } else {
             self.counters.dropped += 1;
         }
     }
 
-    /// What carries the answers of a server transaction; None where it is gone.
-    fn reply_transport(&self, server: Id<Server>) -> Option<Transport> {
-        let server = self.table.servers.get(server)?;
-        Some(server.reply.transport)
+    /// Print a response as it goes on through a server transaction. False where that is gone, or where no Via
+    /// is left.
+    fn print_back(&self, out: &mut Vec<u8>, server: Option<Id<Server>>, message: Incoming) -> bool {
+        let Some(server) = server.and_then(|server| self.table.servers.get(server)) else {
+            return false;
+        };
+        let missing = self.session_missing(server, message);
+        let back = Back {
+            transport: server.reply.transport,
+            cseq: server.cseq,
+            extra: &missing.map_or_else(Vec::new, refreshed_by_caller),
+        };
+        reply::pass(out, message.bytes, message.index, &back)
     }
 
     /// A provisional response of a call that is being set up: an early dialog, and ringing.
@@ -206,11 +218,9 @@ impl Endpoint {
         if call.client != Some(client) {
             return;
         }
-        let transport = call.server.and_then(|server| self.reply_transport(server));
         let mut bytes = Vec::with_capacity(message.bytes.len());
-        let transport = transport.unwrap_or_default();
         if call.is_judged() && redirects(status)
-            || !reply::pass(&mut bytes, message.bytes, message.index, transport)
+            || !self.print_back(&mut bytes, call.server, message)
         {
             bytes.clear();
         }
@@ -254,26 +264,19 @@ impl Endpoint {
 
     /// A 2xx: held until it is recorded; further ones follow the first.
     fn accepted(&mut self, id: u64, message: Incoming, status: u16) {
-        let transport = self
-            .calls
-            .get(&id)
-            .and_then(|call| self.reply_transport(call.server?));
-        let Some(call) = self.calls.get_mut(&id) else {
+        let tag = message.index.to.tag.of(message.bytes);
+        let mut bytes = Vec::with_capacity(message.bytes.len());
+        let server = self.calls.get(&id).and_then(|call| call.server);
+        let passes = !tag.is_empty() && self.print_back(&mut bytes, server, message);
+        let now = self.now;
+        let (Some(call), true) = (self.calls.get_mut(&id), passes) else {
             self.counters.dropped += 1;
             return;
         };
-        let tag = message.index.to.tag.of(message.bytes);
         let known = call.leg(tag).is_some_and(|leg| leg.confirmed);
-        let mut bytes = Vec::with_capacity(message.bytes.len());
-        let transport = transport.unwrap_or_default();
-        if !reply::pass(&mut bytes, message.bytes, message.index, transport) || tag.is_empty() {
-            self.counters.dropped += 1;
-            return;
-        }
         match call.phase {
             Phase::Proceeding => {
-                learn(call, message, &self.listeners);
-                confirm(call, tag);
+                let leg = confirm(call, message, now, &self.listeners);
                 call.phase = Phase::Answering;
                 call.invite = None;
                 call.best = None;
@@ -281,32 +284,46 @@ impl Endpoint {
                     status,
                     bytes: bytes.into_boxed_slice(),
                 });
-                let (ringing, dialog) = (call.ringing, dialog::save(call));
-                self.events.push_back(Event::Answered {
-                    call: id,
-                    status,
-                    ringing,
-                    dialog,
-                });
+                self.session_begins(id, leg, message, server);
+                if let Some(call) = self.calls.get(&id) {
+                    let (ringing, dialog) = (call.ringing, dialog::save(call));
+                    self.events.push_back(Event::Answered {
+                        call: id,
+                        status,
+                        ringing,
+                        dialog,
+                    });
+                }
             }
             // A retransmission of what is still held.
             Phase::Answering if known => {}
             // Another fork answered as well: it waits for the same record.
             Phase::Answering => {
-                learn(call, message, &self.listeners);
-                confirm(call, tag);
+                let leg = confirm(call, message, now, &self.listeners);
                 call.forked.push((status, bytes.into_boxed_slice()));
+                self.session_begins(id, leg, message, server);
+                self.changed(id);
             }
             Phase::Live => {
                 if !known {
-                    learn(call, message, &self.listeners);
-                    confirm(call, tag);
+                    let leg = confirm(call, message, now, &self.listeners);
+                    self.session_begins(id, leg, message, server);
+                    self.arm(TRANSACTION, Timer::NoAck, id);
+                    self.changed(id);
                 }
-                if let Some(server) = call.server {
+                if let Some(server) = server {
                     self.respond(server, status, bytes.into_boxed_slice());
                 }
             }
             Phase::Deciding | Phase::Ended => self.counters.dropped += 1,
+        }
+    }
+
+    /// What was kept of a call is no longer all of it: another fork has answered, an end has moved.
+    fn changed(&mut self, id: u64) {
+        if let Some(call) = self.calls.get(&id) {
+            let dialog = dialog::save(call);
+            self.events.push_back(Event::Changed { call: id, dialog });
         }
     }
 
@@ -317,7 +334,7 @@ impl Endpoint {
             return;
         };
         let flow = client.flow;
-        let party = answerer(message, flow, 0, &self.listeners, false);
+        let party = answerer(message, flow, &self.listeners, false);
         let from: Box<[u8]> = message
             .index
             .first(Name::From)
@@ -389,14 +406,29 @@ impl Endpoint {
                                 && leg.party.flow.peer.ip() == message.flow.peer.ip()
                         })
                 })
-                .map(|call| call.caller.flow)
+                .map(|call| (call.id, call.caller.flow))
         });
+        let Some((id, flow)) = found.flatten() else {
+            return self.counters.dropped += 1;
+        };
+        let number = message.index.cseq.number;
+        if let Some(leg) = self
+            .calls
+            .get_mut(&id)
+            .and_then(|call| call.leg(message.index.to.tag.of(message.bytes)))
+        {
+            leg.from_caller.knows_invite(number); // for its ACK
+        }
+        let back = Back {
+            transport: flow.transport,
+            cseq: number,
+            extra: b"",
+        };
         let mut out = Vec::new();
-        match found.flatten() {
-            Some(flow) if reply::pass(&mut out, message.bytes, message.index, flow.transport) => {
-                self.outbox.push(flow, &out)
-            }
-            _ => self.counters.dropped += 1,
+        if reply::pass(&mut out, message.bytes, message.index, &back) {
+            self.outbox.push(flow, &out);
+        } else {
+            self.counters.dropped += 1;
         }
     }
 
@@ -418,10 +450,10 @@ impl Endpoint {
             index: &request.index,
             flow: message.flow,
         };
+        let now = self.now;
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let secure = call.secure;
         let caller_asks = *call.caller.tag == *request.index.from.tag.of(&request.bytes);
         let far_tag = if caller_asks {
             request.index.to.tag
@@ -433,30 +465,37 @@ impl Endpoint {
         } else {
             (contact(message), contact(asked))
         };
-        if let Some(target) = near {
-            retarget(
-                &mut call.caller,
-                target,
-                false,
-                &self.listeners,
-                call.secure,
-            );
-        }
-        let far_tag: Box<[u8]> = far_tag.of(&request.bytes).into();
-        if let (Some(target), Some(leg)) = (far, call.leg(&far_tag)) {
-            retarget(&mut leg.party, target, true, &self.listeners, secure);
+        let (listeners, secure) = (&self.listeners, call.secure);
+        let mut moved =
+            near.is_some_and(|target| retarget(&mut call.caller, target, false, listeners, secure));
+        let far_tag = far_tag.of(&request.bytes);
+        let at = call.legs.iter().position(|leg| *leg.party.tag == *far_tag);
+        let Some((at, leg)) = at.and_then(|at| Some((at, call.legs.get_mut(at)?))) else {
+            return;
+        };
+        moved |=
+            far.is_some_and(|target| retarget(&mut leg.party, target, true, listeners, secure));
+        leg.prove(Side::Caller, now);
+        leg.prove(Side::Callee, now);
+        let (up, session) = (leg.is_up(), leg.session_seconds);
+        self.session_begins(id, at, message, Some(server));
+        let agreed = self.leg_mut(id, at).map(|leg| leg.session_seconds);
+        if up && (moved || agreed != Some(session)) {
+            self.changed(id);
         }
     }
 }
 
+/// Whether that is news.
 fn retarget(
     party: &mut Party,
     target: Box<[u8]>,
     trusted: bool,
     listeners: &[Listener],
     secure: bool,
-) {
-    if *party.target != *target {
+) -> bool {
+    let moved = *party.target != *target;
+    if moved {
         party.flow = reach(
             listeners,
             &party.routes,
@@ -467,6 +506,7 @@ fn retarget(
         );
         party.target = target;
     }
+    moved
 }
 
 /// Whether a response offers other places to call, in its Contact (21.3, 21.4.23). Nobody has judged them, so
@@ -488,38 +528,37 @@ fn rank(status: u16, judged: bool) -> u16 {
     }
 }
 
-/// Keep the answering end of a response: a new leg, or the leg that it belongs to.
-fn learn(call: &mut dialog::Call, message: Incoming, listeners: &[Listener]) {
+/// Keep the answering end of a response: a new leg, or the leg that it belongs to. Its place among the legs.
+fn learn(call: &mut dialog::Call, message: Incoming, listeners: &[Listener]) -> usize {
     let tag = message.index.to.tag.of(message.bytes);
-    let (flow, secure) = (message.flow, call.secure);
-    match call.leg(tag) {
-        Some(leg) => {
-            let cseq = leg.party.cseq;
-            leg.party = answerer(message, flow, cseq, listeners, secure);
-        }
-        None => call.legs.push(Leg {
-            party: answerer(message, flow, 0, listeners, secure),
-            confirmed: false,
-            ended: false,
-        }),
+    let party = answerer(message, message.flow, listeners, call.secure);
+    let known = call.legs.iter().position(|leg| *leg.party.tag == *tag);
+    if let Some((at, leg)) = known.and_then(|at| Some((at, call.legs.get_mut(at)?))) {
+        leg.party = party;
+        return at;
     }
+    call.legs.push(Leg::early(party, call.invite_cseq));
+    call.legs.len() - 1
 }
 
-fn confirm(call: &mut dialog::Call, tag: &[u8]) {
-    if let Some(leg) = call.leg(tag) {
+/// The same for a 2xx.
+fn confirm(
+    call: &mut dialog::Call,
+    message: Incoming,
+    now: Nanos,
+    listeners: &[Listener],
+) -> usize {
+    let at = learn(call, message, listeners);
+    if let Some(leg) = call.legs.get_mut(at) {
         leg.confirmed = true;
+        leg.prove(Side::Callee, now);
     }
+    at
 }
 
 /// The answering end as requests towards it need it: its route set is the Record-Route of the response
 /// above ours, backwards (12.1.2).
-fn answerer(
-    message: Incoming,
-    learned: Flow,
-    cseq: u32,
-    listeners: &[Listener],
-    secure: bool,
-) -> Party {
+fn answerer(message: Incoming, learned: Flow, listeners: &[Listener], secure: bool) -> Party {
     let Incoming { bytes, index, .. } = message;
     let mut below: Vec<&[u8]> = index
         .all(Name::RecordRoute)
@@ -541,7 +580,6 @@ fn answerer(
         tag: index.to.tag.of(bytes).into(),
         target,
         routes,
-        cseq,
     }
 }
 

@@ -32,6 +32,10 @@ impl Endpoint {
                 self.table.remove_server(server);
             }
             Timer::Linger => self.linger_over(due.owner),
+            Timer::NoAck => self.timer_no_ack(due.owner),
+            Timer::Ping => self.timer_ping(due.owner),
+            Timer::PingTurn => self.timer_ping_turn(due.owner),
+            Timer::Session => self.timer_session(due.owner),
             Timer::Stream => self.timer_stream(due.owner as u32),
         }
     }
@@ -188,6 +192,9 @@ impl Endpoint {
         if !state.pending() {
             return;
         }
+        if let Origin::Ping(..) = client.origin {
+            return self.ping_unanswered(id);
+        }
         // RFC 4320 4.2: no 408 to a non-INVITE; its server transaction just ends.
         if let Origin::Relay(server) = client.origin {
             self.table.remove_server(server);
@@ -219,7 +226,7 @@ impl Endpoint {
                 }
             }
             Origin::Relay(server) => self.answer(server, 408, "Request Timeout", b""),
-            Origin::Own | Origin::Probe(_) | Origin::Abandoned => {}
+            Origin::Own | Origin::Probe(_) | Origin::Ping(..) | Origin::Abandoned => {}
         }
         if cause == Cause::Timeout {
             self.table.remove_client(id);

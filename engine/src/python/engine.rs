@@ -16,6 +16,8 @@ use super::{ip, text};
 use crate::digest::Ha1;
 use crate::endpoint::Endpoint;
 use crate::print;
+use crate::proxy::ping::Pings;
+use crate::proxy::session::SessionTimers;
 use crate::stream::table::Limits;
 use crate::timer::Nanos;
 use crate::transport::{Flow, Listener, Outbox};
@@ -152,6 +154,25 @@ impl PyEngine {
             handshakes,
             handshake: handshake_seconds.saturating_mul(1_000_000_000),
         });
+    }
+
+    fn ping_calls(&self, interval_seconds: u32, per_second: u32, restored_seconds: u32) {
+        self.shared.endpoint().set_pings(Pings::new(
+            u64::from(interval_seconds) * 1_000_000_000,
+            per_second,
+            u64::from(restored_seconds) * 1_000_000_000,
+        ));
+    }
+
+    fn session_timers(&self, expires_seconds: u32, min_se_seconds: u32) {
+        self.shared.endpoint().set_session_timers(SessionTimers {
+            expires: expires_seconds,
+            min_se: min_se_seconds,
+        });
+    }
+
+    fn proved(&self, call: u64) -> u64 {
+        self.shared.endpoint().proved(call)
     }
 
     fn switch_to_tcp_above(&self, bytes: usize) {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use super::text;
+use super::watch::{PyChanged, PyLost};
 use crate::event::{Cause, Event, Side};
 use crate::message::{Message, Name, Span};
 use crate::uri;
@@ -299,5 +300,21 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
         Event::Ended { call, by, reason } => {
             Bound::new(py, PyEnded { call, by, reason })?.into_any()
         }
+        Event::Changed { call, dialog } => Bound::new(py, PyChanged { call, dialog })?.into_any(),
+        Event::Lost {
+            call,
+            side,
+            how,
+            proved,
+        } => Bound::new(
+            py,
+            PyLost {
+                call,
+                side,
+                how,
+                proved_ns: proved,
+            },
+        )?
+        .into_any(),
     })
 }

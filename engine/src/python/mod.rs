@@ -15,6 +15,7 @@ mod event;
 mod prefix;
 mod stream;
 mod target;
+mod watch;
 
 fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
     PyString::new(py, &String::from_utf8_lossy(bytes))
@@ -37,4 +38,6 @@ mod module {
     use super::stream::{PyStreamClose, PyStreamConnect, PyStreamSend};
     #[pymodule_export]
     use super::target::PyTarget;
+    #[pymodule_export]
+    use super::watch::{PyChanged, PyLost};
 }

@@ -283,6 +283,9 @@ impl Endpoint {
             if !unheard || matches!(origin, Origin::Abandoned) {
                 continue;
             }
+            if fresh && matches!(client.origin, Origin::Ping(..)) {
+                continue; // timer F is its time: who lost a connection may come back by another
+            }
             if !fresh {
                 client.flow.connection = 0;
                 self.outbox

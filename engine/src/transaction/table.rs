@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::arena::{Arena, Id};
+use crate::event::Side;
 use crate::message::Message;
 use crate::transaction::{invite_client, invite_server, non_invite_client, non_invite_server};
 use crate::transport::Flow;
@@ -38,6 +39,10 @@ pub struct Server {
     pub call: u64,
     /// The branch that it was relayed on, for requests inside a dialog.
     pub client: Option<Id<Client>>,
+    /// CSeq number of the request, which its responses bear.
+    pub cseq: u32,
+    /// The session interval that was asked for below, in seconds, where the sender can keep it (RFC 4028 8.2).
+    pub session_seconds: u32,
 }
 
 impl Server {
@@ -70,6 +75,8 @@ pub enum Origin {
     Own,
     /// Our own OPTIONS that asks whether a gateway is there; the number is policy's.
     Probe(u64),
+    /// Our OPTIONS inside a dialog, to this end of this leg; the flag: its time was over once already.
+    Ping(Side, u16, bool),
     /// An INVITE whose call went elsewhere: a late 2xx is acknowledged and ended here (no free call).
     Abandoned,
 }

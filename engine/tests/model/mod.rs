@@ -12,6 +12,8 @@
 use sipguard_engine::endpoint::Endpoint;
 use sipguard_engine::event::Event;
 use sipguard_engine::proxy::command::Target;
+use sipguard_engine::proxy::ping::Pings;
+use sipguard_engine::proxy::session::SessionTimers;
 use sipguard_engine::transport::{Flow, Listener, Transport};
 
 const MS: u64 = 1_000_000;
@@ -131,7 +133,13 @@ impl World {
                         self.sg.release(call);
                     }
                 }
-                Event::Probed { .. } => {}
+                Event::Lost { call, .. } => {
+                    assert!(
+                        self.sg.hangup(call, "SIP;cause=408"),
+                        "found in a call that is up"
+                    );
+                }
+                Event::Probed { .. } | Event::Changed { .. } => {}
             }
         }
         let out: Vec<_> = self
@@ -174,6 +182,13 @@ pub fn run(steps: Vec<Step>) {
     let mut sg = Endpoint::new(1, &[5; 32], 0);
     sg.add_listener(Listener::new("203.0.113.5", 5060));
     sg.ask_requests(steps.len() % 2 == 0);
+    if steps.len() % 3 > 0 {
+        sg.set_pings(Pings::new(10_000_000_000, 100, 1_000_000_000));
+        sg.set_session_timers(SessionTimers {
+            expires: 100,
+            min_se: 90,
+        });
+    }
     let mut world = World {
         sg,
         now: 0,
