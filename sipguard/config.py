@@ -139,12 +139,28 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 raise _UnfitError(f"listen[{index}]", where, f"an address other than that of listen[{first}]")
 
 
+class Redo(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The redo log: where records are durable before the database has them."""
+
+    directory: Annotated[Path | None, Meta(description="the path of a directory")] = None
+    """Where its files lie; None: beside the database."""
+    limit_records: Annotated[int, Meta(ge=1, le=10_000_000, description="a count from 1 to 10000000")] = (
+        50_000
+    )
+    """Records that the database may lack; beyond these limits no new calls are taken."""
+    limit_mb: Annotated[int, Meta(ge=1, le=1_000_000, description="megabytes from 1 to 1000000")] = 256
+    """Their size in the log."""
+    limit_seconds: Annotated[float, Meta(ge=0.5, le=3600, description="seconds from 0.5 to 3600")] = 3.0
+    """Age of the oldest."""
+
+
 class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The SQLite database that holds everything durable."""
 
     path: Annotated[Path, Meta(description="the path of the database file")]
     commit_window_ms: Annotated[float, Meta(ge=0, le=1000, description="milliseconds from 0 to 1000")] = 5.0
-    """How long the writer waits for further records before it commits a group."""
+    """How long the writer waits for further records before it makes a group of them durable."""
+    redo: Annotated[Redo, Meta(description="a [database.redo] table")] = Redo()
 
 
 class Control(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import logging
 import secrets
@@ -11,9 +10,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 import uvloop
@@ -33,13 +29,20 @@ from sipguard.sip import stream
 from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine
 from sipguard.sip.targets import targets
-from sipguard.store import cdr_keeper, configuration, database, instance, ledger, live_call, secret
-from sipguard.store.writer import Writer
+from sipguard.store import cdr_keeper, configuration, database, instance, ledger, live_call, lock, secret
+from sipguard.store.redo import replay as redo
+from sipguard.store.writer import Limits, Writer
 
 log = structlog.get_logger()
 
 PRUNE_SECONDS = 10.0
 """How often the rows of ended calls are cleared away."""
+
+LOCK_SECONDS = 1.0
+"""How long a start waits for a command that applies the redo log. Another daemon keeps it longer."""
+
+BARRIER_SECONDS = 5.0
+"""How long a reader waits for the database to have what the log has."""
 
 
 def run(config: Config) -> int:
@@ -69,11 +72,21 @@ class _Daemon:
         path = self._config.database.path
         store = database.open(path)
         try:
-            with _alone(path):
+            with lock.alone(path, LOCK_SECONDS):
+                self._replay()
                 await self._run(loop, store)
         finally:
             await store.close()
         return 0
+
+    def _replay(self) -> None:
+        """Bring the database to where the last run left off, before anything is read from it."""
+        database = self._config.database
+        done = redo.replay(database.path, database.redo.directory)
+        if done.groups or done.torn:
+            log.info("redo.replayed", records=done.records, duplicates=done.outcome.duplicates)
+        for error in done.outcome.rejected:
+            log.error("store.record_rejected", error=error)
 
     async def _run(self, loop: asyncio.AbstractEventLoop, store: database.Database) -> None:
         config = self._config
@@ -121,7 +134,9 @@ class _Daemon:
             config.database.path,
             loop,
             origin=f"proxy:{epoch}",
+            directory=config.database.redo.directory,
             window_ms=config.database.commit_window_ms,
+            limits=_limits(config),
         )
         exchange = Exchange(
             engine=engine,
@@ -145,6 +160,7 @@ class _Daemon:
                 "calls": lambda _: live_calls(exchange),
                 "held": lambda _: held(exchange),
                 "refresh": lambda _: follower.refresh(),
+                "barrier": lambda _: _barrier(writer),
                 "stop": lambda _: self._stop.set(),
             },
             lambda message: log.error("control.failed", message=message),
@@ -193,21 +209,6 @@ class _Daemon:
             await asyncio.sleep(0.05)
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the database against other daemons: balances and counts in memory are true for one only.
-
-    The lock is the kernel's, on a file beside the database, and goes with the process however it ends.
-    """
-    lock = path.with_name(f"{path.name}.lock")
-    with lock.open("a") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _CannotStartError(f"{path}: another sipguard runs on this database") from None
-        yield
-
-
 def _listen(engine: Engine, listener: Listener) -> socket.socket | None:
     """Have the sockets of a listener bound; returns that for TCP, if it wants one."""
     try:
@@ -221,6 +222,20 @@ def _listen(engine: Engine, listener: Listener) -> socket.socket | None:
         return stream.bind(listener.host, listener.port) if "tcp" in listener.transports else None
     except OSError as error:
         raise _CannotStartError(f"cannot listen on {listener.host}:{listener.port}: {error}") from error
+
+
+def _limits(config: Config) -> Limits:
+    redo = config.database.redo
+    return Limits(redo.limit_records, redo.limit_mb * 1_000_000, redo.limit_seconds)
+
+
+async def _barrier(writer: Writer) -> None:
+    """What was acknowledged so far can be read from the database."""
+    try:
+        async with asyncio.timeout(BARRIER_SECONDS):
+            await writer.barrier()
+    except TimeoutError:
+        raise control.ControlError(f"{writer.backlog} records are not in the database yet") from None
 
 
 async def _prune(store: database.Database) -> None:

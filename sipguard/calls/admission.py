@@ -45,13 +45,8 @@ def on_request(exchange: Exchange, event: Request) -> None:
 
 def _closed(exchange: Exchange, permit: Permit) -> Refusal | None:
     """Refusals that are no matter of policy: the store is down, or the daemon is being stopped."""
-    if not exchange.takes_calls():
-        return _of_permit(
-            permit,
-            Reason.STORE_DOWN,
-            f"store {'behind' if exchange.writer.healthy else 'failing'}, backlog {exchange.writer.backlog}",
-            "a store that takes records",
-        )
+    if (trouble := exchange.writer.refusal()) is not None:
+        return _of_permit(permit, Reason.STORE_DOWN, trouble, "a store that takes records")
     if exchange.draining:
         return _of_permit(permit, Reason.OVERLOADED, "draining", "a daemon that takes new calls")
     return None

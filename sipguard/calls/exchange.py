@@ -20,20 +20,20 @@ from sipguard.store.writer import Counts, Record
 
 log = structlog.get_logger()
 
-BACKLOG_LIMIT = 20_000
-"""Records that wait for the store, beyond which new calls are refused: about ten seconds of a full load,
-and far below what memory holds."""
-
 
 class Records(Protocol):
     """Where records go to be made durable (store.writer.Writer)."""
 
     healthy: bool
+    """Records become durable."""
     counts: Counts
 
     @property
     def backlog(self) -> int:
-        """Records that are not durable yet."""
+        """Records that are not in the database yet."""
+
+    def refusal(self) -> str | None:
+        """Why the records of a new call could not be kept; None: they can."""
 
     def submit(self, record: Record, done: Callable[[], None] | None = None) -> None:
         """Have a record written; `done` is called when it is durable."""
@@ -92,10 +92,6 @@ class Exchange:
     """No new calls; those that are up go on."""
     held_byes: set[int] = field(default_factory=set)
     """Calls whose BYE waits for its record."""
-
-    def takes_calls(self) -> bool:
-        """Whether what a new call will cost can be written."""
-        return self.writer.healthy and self.writer.backlog < BACKLOG_LIMIT
 
     def release(self, call: int) -> None:
         """Let what is held of a call go, now that it is recorded."""

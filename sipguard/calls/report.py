@@ -28,7 +28,7 @@ def status(exchange: Exchange, epoch: int) -> dict[str, object]:
             for key, count in keys.items()
         },
         "backlog": writer.backlog,
-        "store_healthy": writer.healthy,
+        "store_healthy": writer.refusal() is None,
         "draining": exchange.draining,
         "totals": {
             "attempts": exchange.tally.attempts,
@@ -52,6 +52,7 @@ def status(exchange: Exchange, epoch: int) -> dict[str, object]:
             "duplicates": writer.counts.duplicates,
             "rejected": writer.counts.rejected,
             "failures": writer.counts.failures,
+            "redo_failures": writer.counts.redo_failures,
         },
         "engine": {
             "received": engine.received,

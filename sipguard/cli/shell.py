@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
+
+_SETTLE_SECONDS = 5.0
+"""How long a command waits for a daemon that starts or stops."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -82,6 +86,7 @@ class Shell:
         async def reading() -> T:
             opened = database.open(path)
             try:
+                self._settle()
                 async with opened.reading() as connection:
                     return await query(connection)
             finally:
@@ -103,6 +108,7 @@ class Shell:
         async def writing() -> T:
             opened = database.open(path)
             try:
+                self._settle()
                 async with opened.writing() as connection:
                     return await command(connection)
             finally:
@@ -110,6 +116,31 @@ class Shell:
 
         with store_failures(path):
             return asyncio.run(writing())
+
+    def _settle(self) -> None:
+        """Have the database hold what was acknowledged: by the running daemon, else from its redo log."""
+        from sipguard.control import ControlError, NotRunningError, ask
+        from sipguard.store import lock
+        from sipguard.store.redo import replay
+
+        database = self.config.database
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while replay.is_needed(database.path, database.redo.directory):
+            try:
+                with lock.alone(database.path):
+                    replay.replay(database.path, database.redo.directory)
+                return
+            except lock.HeldError:
+                pass
+            try:
+                ask(self.config.control.socket, "barrier")
+                return
+            except ControlError as error:
+                starts_or_stops = isinstance(error, NotRunningError) and time.monotonic() < deadline
+                if not starts_or_stops:
+                    click.echo(f"sipguard: the newest records may be missing here: {error}", err=True)
+                    return
+            time.sleep(0.05)
 
     def ask(self, command: str) -> object:
         """Ask the running daemon."""

@@ -1,8 +1,11 @@
 """The records of the hot path, and how a batch of them becomes one transaction.
 
+The records lie in the redo log by the names of their fields: a field that is added needs a default, and none
+is ever renamed or given another meaning (redo/frame.py, RECORDS_VERSION).
+
 All of it runs on one plain sqlite3 connection: SQL text compiled once from the tables, rows as tuples through
 executemany (docs/decisions/0002-group-commit-writer.md). Who calls it, when, and what follows a failure is
-the matter of writer.py.
+the matter of redo/applier.py.
 """
 
 from __future__ import annotations
@@ -24,10 +27,12 @@ from sipguard.store import journal
 from sipguard.store.cdr import cdr, to_row
 from sipguard.store.ledger import journal_entry, ledger_account, posting
 from sipguard.store.live_call import live_call
+from sipguard.store.redo import position
+from sipguard.store.redo.position import Move
 from sipguard.store.rejected_record import rejected_record
 
 
-class CallAnswered(msgspec.Struct, frozen=True, gc=False):
+class CallAnswered(msgspec.Struct, frozen=True, gc=False, tag=True):
     """A 2xx came: from here on the call must survive a restart."""
 
     call: int
@@ -36,28 +41,37 @@ class CallAnswered(msgspec.Struct, frozen=True, gc=False):
     state: bytes
 
 
-class CallUpdated(msgspec.Struct, frozen=True, gc=False):
+class CallUpdated(msgspec.Struct, frozen=True, gc=False, tag=True):
     """What the proxy keeps of a live call has changed; the newest counts."""
 
     call: int
     state: bytes
 
 
-class CallMoved(msgspec.Struct, frozen=True, gc=False):
+class CallMoved(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The dialog of a live call has changed: another fork has answered, an end is reached elsewhere."""
 
     call: int
     dialog: bytes
 
 
-class CallClosed(msgspec.Struct, frozen=True):
+class CallClosed(msgspec.Struct, frozen=True, tag=True):
     """An attempt is over: its CDR, and its charge where it has one. The live call, if any, ends with it."""
 
     cdr: Cdr
     entry: Entry | None
 
 
-Record: TypeAlias = CallAnswered | CallUpdated | CallMoved | CallClosed
+class Unwritable(msgspec.Struct, frozen=True, tag=True):
+    """A record that could not be put into the redo log, or not be read from it: kept for a human."""
+
+    at_ms: int
+    kind: str
+    error: str
+    content: str
+
+
+Record: TypeAlias = CallAnswered | CallUpdated | CallMoved | CallClosed | Unwritable
 
 
 @dataclass(slots=True)
@@ -78,26 +92,29 @@ class BatchWriter:
         self._origin = origin
         self._currencies: dict[int, str] = {}
 
-    def write(self, records: Sequence[Record]) -> Outcome:
+    def write(self, records: Sequence[Record], move: Move | None = None) -> Outcome:
         """Commit all records in their order; a record that can never be written is set aside.
 
-        Raises what the storage raises (locked, full, damaged); then nothing of the batch is written.
+        `move`: of the position in the redo log that the records come from; where the database has made it
+        already, nothing is written. Raises what the storage raises (locked, full, damaged), ForeignLogError
+        where the move cannot be made; then nothing of the batch is written.
         """
         try:
-            return self._transaction(self._together, records)
+            return self._transaction(self._together, records, move)
         except Exception as error:
             if _is_storage_failure(error):
                 raise
         # Some record is a duplicate or cannot be written. Which one is found by trying each by itself.
-        return self._transaction(self._one_by_one, records)
+        return self._transaction(self._one_by_one, records, move)
 
     def _transaction(
-        self, write: Callable[[Sequence[Record]], Outcome], records: Sequence[Record]
+        self, write: Callable[[Sequence[Record]], Outcome], records: Sequence[Record], move: Move | None
     ) -> Outcome:
         execute = self._connection.execute
         try:
             execute("BEGIN IMMEDIATE")
-            outcome = write(records)
+            new = move is None or position.move(self._connection, move)
+            outcome = write(records) if new else Outcome()
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -107,7 +124,7 @@ class BatchWriter:
 
     def _together(self, records: Sequence[Record]) -> Outcome:
         self._put(records)
-        return Outcome()
+        return Outcome(rejected=[f"{r.kind}: {r.error}" for r in records if type(r) is Unwritable])
 
     def _one_by_one(self, records: Sequence[Record]) -> Outcome:
         execute = self._connection.execute
@@ -125,31 +142,31 @@ class BatchWriter:
                     outcome.duplicates += 1
                 else:
                     outcome.rejected.append(self._reject(record, error))
+            else:
+                if type(record) is Unwritable:
+                    outcome.rejected.append(f"{record.kind}: {record.error}")
             execute("RELEASE record")
         return outcome
 
     def _put(self, records: Sequence[Record]) -> None:
         """All checks and rows first, then the writes."""
-        answered = [
-            (r.call, r.answered_ms, None, r.dialog, r.state) for r in records if type(r) is CallAnswered
-        ]
-        updated = {r.call: r.state for r in records if type(r) is CallUpdated}
-        moved = {r.call: r.dialog for r in records if type(r) is CallMoved}
         closed = [r for r in records if type(r) is CallClosed]
         cdrs = [r.cdr for r in closed]
         records_of_calls = self._cdr_rows(cdrs)
         entries, postings, deltas = self._journal_rows([r.entry for r in closed if r.entry is not None])
-        ended = [(c.ended_ms, c.call) for c in cdrs if c.answered_ms is not None]
+        answered, updated, moved, ended = _live_call_rows(records)
+        unwritable = [(r.at_ms, r.kind, r.error, r.content) for r in records if type(r) is Unwritable]
 
         many = self._connection.executemany
+        many(_UPDATE_LIVE_CALL, updated)
+        many(_MOVE_LIVE_CALL, moved)
+        many(_END_LIVE_CALL, ended)
         many(_INSERT_LIVE_CALL, answered)
-        many(_UPDATE_LIVE_CALL, [(state, call) for call, state in updated.items()])
-        many(_MOVE_LIVE_CALL, [(dialog, call) for call, dialog in moved.items()])
         many(_INSERT_CDR, records_of_calls)
         many(_INSERT_JOURNAL_ENTRY, entries)
         many(_INSERT_POSTING, postings)
         many(_ADD_TO_BALANCE, [(micros, ledger) for ledger, micros in deltas.items()])
-        many(_END_LIVE_CALL, ended)
+        many(_INSERT_REJECTED_RECORD, unwritable)
 
     def _cdr_rows(self, cdrs: Sequence[Cdr]) -> list[tuple[Any, ...]]:
         """Rows of the call records, numbered on from the newest, dropped ones counted."""
@@ -175,8 +192,8 @@ class BatchWriter:
                 previous, key, entry.key, entry.kind, entry.at_ms, origin, entry.memo, pairs
             )
             entry_rows.append((key, entry.key, entry.kind, entry.at_ms, origin, entry.memo, previous, linked))
-            for position, (ledger, micros) in enumerate(pairs):
-                posting_rows.append((key, position, ledger, micros))
+            for place, (ledger, micros) in enumerate(pairs):
+                posting_rows.append((key, place, ledger, micros))
                 deltas[ledger] = deltas.get(ledger, 0) + micros
             previous = linked
         return entry_rows, posting_rows, deltas
@@ -209,9 +226,40 @@ class BatchWriter:
         return f"{kind}: {text}"
 
 
+def _live_call_rows(records: Sequence[Record]) -> tuple[list[Any], ...]:
+    """Rows of calls that begin, as the batch leaves them; new states, dialogs and ends of others."""
+    begun: list[Any] = []
+    rows: dict[int, Any] = {}
+    states: dict[int, bytes] = {}
+    dialogs: dict[int, bytes] = {}
+    ends: dict[int, int] = {}
+    for record in records:
+        if type(record) is CallAnswered:
+            row = [record.call, record.answered_ms, None, record.dialog, record.state]
+            rows[record.call] = row
+            begun.append(row)
+        elif type(record) is CallUpdated:
+            if record.call in rows:
+                rows[record.call][4] = record.state
+            else:
+                states[record.call] = record.state
+        elif type(record) is CallMoved:
+            if record.call in rows:
+                rows[record.call][3] = record.dialog
+            else:
+                dialogs[record.call] = record.dialog
+        elif type(record) is CallClosed and record.cdr.answered_ms is not None:
+            if record.cdr.call in rows:
+                rows[record.cdr.call][2] = record.cdr.ended_ms
+            else:
+                ends[record.cdr.call] = record.cdr.ended_ms
+    return begun, *([(new, call) for call, new in news.items()] for news in (states, dialogs, ends))
+
+
 def _is_storage_failure(error: Exception) -> bool:
     """It lies with the storage (locked, full, damaged, no memory) and not with the record."""
-    return isinstance(error, (sqlite3.OperationalError, sqlite3.InternalError, MemoryError)) or (
+    refused = (sqlite3.OperationalError, sqlite3.InternalError, MemoryError, position.ForeignLogError)
+    return isinstance(error, refused) or (
         type(error) is sqlite3.DatabaseError  # "malformed", "not a database": no class of their own
     )
 

@@ -79,6 +79,9 @@ class Writer:
         self.backlog = 0
         self._world, self._disk = world, disk
 
+    def refusal(self) -> str | None:
+        return None
+
     def submit(self, record: Record, done: Callable[[], None] | None = None) -> None:
         self.backlog += 1
         self._world.may_be_killed()

@@ -1,9 +1,10 @@
-"""Group commit: what waits for a commit, what happens while the storage fails (K-04, K-06)."""
+"""What waits for a group to be durable, and what happens while log or database fail (K-04, K-06)."""
 
 from __future__ import annotations
 
 import asyncio
-import resource
+import errno
+import os
 import shutil
 import threading
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from sipguard.store import database, ledger, live_call
-from sipguard.store.writer import CallAnswered, CallUpdated, Writer
+from sipguard.store.redo import replay
+from sipguard.store.redo.applier import Pace
+from sipguard.store.redo.files import Files
+from sipguard.store.writer import CallAnswered, CallUpdated, Limits, Writer
 from tests.store import books
 from tests.store.books import EPOCH
 
@@ -42,7 +46,12 @@ def run(path: Path, use: Callable[[Writer, Health], Awaitable[None]], **options:
 
     async def main() -> Writer:
         health = Health()
-        settings = {"window_ms": 0, "busy_timeout_ms": 5, "retry_ms": (1, 5), "on_health": health}
+        settings = {
+            "window_ms": 0,
+            "pace": Pace(busy_timeout_ms=5, retry_ms=(1, 5)),
+            "retry_ms": (1, 5),
+            "on_health": health,
+        }
         writer = Writer(path, asyncio.get_running_loop(), **settings | options)
         try:
             await asyncio.wait_for(use(writer, health), 60)
@@ -54,54 +63,49 @@ def run(path: Path, use: Callable[[Writer, Health], Awaitable[None]], **options:
     return asyncio.run(main())
 
 
-def test_done_comes_after_the_commit_in_order_on_the_loop(path: Path) -> None:
-    done: list[tuple[int, bool, threading.Thread]] = []
+async def until(true: Callable[[], object]) -> None:
+    """Return once `true` says so; `run` gives up after a minute."""
+    while not true():  # noqa: ASYNC110  (some of it is the threads')
+        await asyncio.sleep(0.001)
+
+
+def test_done_comes_after_the_group_is_durable_in_order_on_the_loop(path: Path) -> None:
+    """The database is locked all the while: what is acknowledged is in the log, and there alone."""
+    done: list[tuple[int, threading.Thread]] = []
 
     async def use(writer: Writer, health: Health) -> None:
-        def note(number: int) -> None:
-            durable = books.rows(path, "SELECT 1 FROM live_call WHERE call = ?", EPOCH + number) == [(1,)]
-            done.append((number, durable, threading.current_thread()))
-
-        for number in range(5):
-            writer.submit(answered(number), lambda number=number: note(number))
-        assert (done, writer.backlog) == ([], 5)
+        with books.connect(path) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for number in range(5):
+                writer.submit(answered(number), lambda number=number: note(number))
+            assert (done, writer.backlog, writer.unacknowledged) == ([], 5, 5)
+            await until(lambda: len(done) == 5)
+            assert (writer.backlog, writer.unacknowledged) == (5, 0)
+            (segment,) = Files(path).segments()
+            assert segment.read_bytes().count(b"CallAnswered") == 5
+            other.execute("ROLLBACK")
         await writer.drain()
         assert writer.backlog == 0
 
+    def note(number: int) -> None:
+        done.append((number, threading.current_thread()))
+
     run(path, use)
-    assert done == [(number, True, threading.main_thread()) for number in range(5)]
+    assert done == [(number, threading.main_thread()) for number in range(5)]
+    assert len(books.read(path, live_call.load_live)) == 5
 
 
-def test_what_is_submitted_together_is_committed_together(path: Path) -> None:
+def test_what_is_submitted_together_is_one_group(path: Path) -> None:
     async def use(writer: Writer, health: Health) -> None:
-        first_done = asyncio.Event()
         for number in range(100):
-            writer.submit(answered(number), first_done.set if number == 0 else None)
-        await first_done.wait()
+            writer.submit(answered(number))
+        await writer.drain()
         assert (writer.counts.batches, writer.counts.records, writer.backlog) == (1, 100, 0)
 
     run(path, use)
 
 
-def test_what_comes_during_a_commit_goes_into_the_next(path: Path) -> None:
-    """A batch of one, held up by a lock; ten more meanwhile, one per turn of the loop."""
-
-    async def use(writer: Writer, health: Health) -> None:
-        with books.connect(path) as other:
-            other.execute("BEGIN IMMEDIATE")
-            writer.submit(answered(0))
-            await health.changed()
-            for number in range(1, 11):
-                writer.submit(answered(number))
-                await asyncio.sleep(0)
-            other.execute("ROLLBACK")
-        await writer.drain()
-        assert (writer.counts.batches, writer.counts.records) == (2, 11)
-
-    run(path, use)
-
-
-def test_a_batch_has_a_limit(path: Path) -> None:
+def test_a_group_has_a_limit(path: Path) -> None:
     async def use(writer: Writer, health: Health) -> None:
         for number in range(25):
             writer.submit(answered(number))
@@ -112,10 +116,15 @@ def test_a_batch_has_a_limit(path: Path) -> None:
     assert len(books.read(path, live_call.load_live)) == 25
 
 
-def test_drain_does_not_wait_for_the_window(path: Path) -> None:
+def test_a_barrier_is_for_what_was_submitted_before_it(path: Path) -> None:
+    """It waits neither for the window nor for the pause between two transactions."""
+
     async def use(writer: Writer, health: Health) -> None:
-        writer.submit(answered(1))
-        await writer.drain()  # else `run` gives up after a minute
+        for number in range(3):
+            writer.submit(answered(number))
+            await writer.barrier()
+            assert len(books.rows(path, "SELECT * FROM live_call")) == number + 1
+        await writer.barrier()
 
     run(path, use, window_ms=3_600_000)
 
@@ -154,71 +163,116 @@ def test_replays_and_poison_are_counted_and_done(path: Path) -> None:
     assert done == ["new", "again", "poison", "another"]
 
 
-def test_k06_a_locked_database_loses_nothing(path: Path) -> None:
+def test_k06_a_locked_database_loses_nothing_and_holds_nobody_back(path: Path) -> None:
     done: list[int] = []
 
     async def use(writer: Writer, health: Health) -> None:
         with books.connect(path) as other:
             other.execute("BEGIN EXCLUSIVE")
-            for number in range(3):
+            for number in range(6):
                 writer.submit(books.closed(number), lambda number=number: done.append(number))
-            await health.changed()
-            assert not writer.healthy
-            for number in range(3, 6):
-                writer.submit(books.closed(number), lambda number=number: done.append(number))
-            assert (done, writer.backlog) == ([], 6)
+                await until(lambda number=number: number in done)
+            assert writer.healthy
+            await until(lambda: writer.refusal() is not None)
+            assert "the database takes no records for" in writer.refusal()
             other.execute("ROLLBACK")
-        await health.changed()
-        assert writer.healthy
+        await until(lambda: writer.refusal() is None)
         await writer.drain()
-        assert health.told == [False, True]
+        assert health.told == []
 
-    counts = run(path, use).counts
+    counts = run(path, use, limits=Limits(seconds=0.05)).counts
     assert done == list(range(6))
     assert (counts.records, counts.duplicates, counts.rejected) == (6, 0, 0)
+    assert counts.failures > 0
     report = books.read(path, ledger.verify)
     assert report.ok
     assert report.entries == 6
 
 
-def test_k04_a_full_disk_loses_nothing(path: Path) -> None:
-    """The limit on file sizes stands in for the disk: the same writes of SQLite fail."""
+@pytest.mark.parametrize("limits", [Limits(records=5), Limits(size=5_000)], ids=["records", "bytes"])
+def test_a_database_that_is_too_far_behind_takes_no_new_calls(path: Path, limits: Limits) -> None:
+    async def use(writer: Writer, health: Health) -> None:
+        with books.connect(path) as other:
+            other.execute("BEGIN IMMEDIATE")
+            writer.submit(books.closed(0))
+            await until(lambda: not writer.unacknowledged)
+            assert writer.refusal() is None
+            for number in range(1, 10):
+                writer.submit(books.closed(number))
+            await until(lambda: not writer.unacknowledged)
+            assert "the database is behind by 10 records" in writer.refusal()
+            other.execute("ROLLBACK")
+        await writer.drain()
+        assert writer.refusal() is None
+
+    run(path, use, limits=limits._replace(seconds=3_600))
+
+
+def test_a_database_that_is_gone_takes_no_new_calls(path: Path) -> None:
+    async def use(writer: Writer, health: Health) -> None:
+        writer.submit(books.closed(1))
+        await writer.drain()
+        os.rename(path, away)
+        writer.submit(books.closed(2))
+        await until(lambda: writer.refusal() is not None)
+        assert writer.refusal() == "the database was removed or replaced"
+        assert path.name not in os.listdir(path.parent), "no new, empty one was made"
+        os.rename(away, path)
+        await writer.drain()
+        assert writer.refusal() is None
+
+    away = path.with_name("away")
+    run(path, use)
+    assert books.read(path, ledger.verify).entries == 2
+
+
+def test_another_database_in_its_place_gets_nothing(path: Path) -> None:
+    """Not even one that is a copy of it: the log says more than such a copy has seen."""
+
+    async def main() -> int:
+        writer = Writer(path, asyncio.get_running_loop(), window_ms=0, pace=Pace(retry_ms=(1, 5)))
+        shutil.copy(path, copy)
+        writer.submit(books.closed(1))
+        await writer.drain()
+        os.rename(copy, path)
+        for ending in ("-wal", "-shm"):
+            os.unlink(f"{path}{ending}")
+        writer.submit(books.closed(2))
+        await asyncio.wait_for(until(lambda: writer.counts.failures > 2), 60)
+        assert writer.refusal() == "the database was removed or replaced"
+        return await writer.close(0)
+
+    copy = path.with_name("copy")
+    assert asyncio.run(main()) == 0
+    assert books.rows(path, "SELECT * FROM cdr") == []
+
+
+def test_k04_a_full_disk_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is acknowledged while the log has no room, and all of it once there is."""
+    done: list[int] = []
+    written = os.pwrite
+
+    def full(descriptor: int, data: bytes, at: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     async def use(writer: Writer, health: Health) -> None:
         writer.submit(books.closed(0))
         await writer.drain()
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        written = path.with_name(path.name + "-wal").stat().st_size
-        resource.setrlimit(resource.RLIMIT_FSIZE, (written + 8_192, hard))  # room for a part of a batch
-        try:
-            for number in range(1, 50):
-                writer.submit(books.closed(number))
-            await health.changed()
-            assert writer.backlog == 49
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        monkeypatch.setattr(os, "pwrite", full)
+        for number in range(1, 50):
+            writer.submit(books.closed(number), lambda number=number: done.append(number))
+        await health.changed()
+        assert (done, writer.backlog, writer.unacknowledged) == ([], 49, 49)
+        assert writer.refusal() == "the redo log cannot be written, 49 records wait"
+        monkeypatch.setattr(os, "pwrite", written)
         await writer.drain()
-        assert writer.healthy
+        assert writer.refusal() is None
 
     run(path, use)
+    assert done == list(range(1, 50))
     report = books.read(path, ledger.verify)
     assert report.ok
     assert report.entries == 50
-
-
-def test_a_missing_database_is_waited_for_and_not_made(template: Path, tmp_path: Path) -> None:
-    path = tmp_path / "late.db"
-
-    async def use(writer: Writer, health: Health) -> None:
-        writer.submit(books.closed(1))
-        await health.changed()
-        assert not path.exists()
-        shutil.copy(template, tmp_path / "copy.db")
-        (tmp_path / "copy.db").rename(path)
-        await writer.drain()
-
-    run(path, use)
-    assert books.read(path, ledger.verify).entries == 1
 
 
 def test_updates_are_left_out_while_the_store_is_behind(path: Path) -> None:
@@ -230,7 +284,7 @@ def test_updates_are_left_out_while_the_store_is_behind(path: Path) -> None:
             await writer.drain()
             other.execute("BEGIN IMMEDIATE")
             writer.submit(CallUpdated(EPOCH + 1, b"kept"))
-            await health.changed()
+            await until(lambda: writer.refusal() is not None)
             writer.submit(CallUpdated(EPOCH + 1, b"left out"))
             assert (writer.counts.dropped, writer.backlog) == (1, 1)
             writer.submit(CallUpdated(EPOCH + 1, b"waited for"), lambda: waited.append(True))
@@ -238,25 +292,39 @@ def test_updates_are_left_out_while_the_store_is_behind(path: Path) -> None:
             other.execute("ROLLBACK")
         await writer.drain()
 
-    run(path, use)
+    run(path, use, limits=Limits(seconds=0.01))
     assert waited == [True]
     assert books.read(path, live_call.load_live)[0].state == b"waited for"
 
 
 def test_close_gives_up_when_it_was_told_how_long(path: Path) -> None:
+    """What is durable then is applied at the next start."""
+
     async def main() -> int:
-        writer = Writer(path, asyncio.get_running_loop(), window_ms=0, busy_timeout_ms=5, retry_ms=(1, 5))
+        writer = Writer(path, asyncio.get_running_loop(), window_ms=0, pace=Pace(5, retry_ms=(1, 5)))
+        other.execute("BEGIN IMMEDIATE")
         writer.submit(books.closed(1))
         writer.submit(books.closed(2))
-        unwritten = await writer.close(0.05)
+        await asyncio.wait_for(until(lambda: not writer.unacknowledged), 60)
+        lost = await writer.close(0.05)
         with pytest.raises(RuntimeError, match="closed"):
             writer.submit(books.closed(3))
-        return unwritten
+        return lost
 
     with books.connect(path) as other:
-        other.execute("BEGIN IMMEDIATE")
-        assert asyncio.run(main()) == 2
+        assert asyncio.run(main()) == 0
     assert books.rows(path, "SELECT * FROM cdr") == []
+    assert replay.replay(path).records == 2
+    assert books.read(path, ledger.verify).entries == 2
+
+
+def test_nothing_is_left_of_a_log_that_is_applied(path: Path) -> None:
+    async def use(writer: Writer, health: Health) -> None:
+        writer.submit(books.closed(1))
+
+    run(path, use)
+    assert not replay.is_needed(path)
+    assert [file for file in path.parent.iterdir() if "redo" in file.name] == []
 
 
 def test_it_shares_the_chain_with_other_writers(path: Path) -> None:
@@ -268,7 +336,7 @@ def test_it_shares_the_chain_with_other_writers(path: Path) -> None:
                 assert await ledger.post(conn, books.payment(str(number), 5), "web")
         await web.close()
 
-    run(path, use, busy_timeout_ms=5_000)
+    run(path, use, pace=Pace(busy_timeout_ms=5_000))
     report = books.read(path, ledger.verify)
     assert report.ok
     assert report.entries == 40
@@ -279,7 +347,7 @@ def test_the_schema_changing_below_it_is_a_failure_and_no_loss(path: Path) -> No
         with books.connect(path) as other:
             other.execute("ALTER TABLE posting RENAME TO hidden")
             writer.submit(books.closed(1))
-            await health.changed()
+            await until(lambda: writer.counts.failures)
             other.execute("ALTER TABLE hidden RENAME TO posting")
         await writer.drain()
 
