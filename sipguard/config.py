@@ -210,6 +210,63 @@ class Calls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ping: Annotated[Ping, Meta(description="a [calls.ping] table")] = Ping()
 
 
+NameServer = Annotated[str, Meta(description='an IP address, with a port behind ":" if it is not 53')]
+
+
+class Dns(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who resolves the names of gateways (RFC 3263)."""
+
+    nameservers: Annotated[tuple[NameServer, ...], Meta(description="an array of name servers")] = ()
+    """Asked in this order; empty: those of /etc/resolv.conf."""
+    timeout_seconds: Annotated[float, Meta(ge=0.1, le=60, description="seconds from 0.1 to 60")] = 5.0
+    """For one question, all name servers together."""
+    stale_seconds: Annotated[int, Meta(ge=0, le=604_800, description="whole seconds from 0 to 604800")] = (
+        86_400
+    )
+    """How long what was known is used on where no name server answers (RFC 8767)."""
+
+    def __post_init__(self) -> None:
+        for index, text in enumerate(self.nameservers):
+            if name_server(text) is None:
+                raise _UnfitError(
+                    f"nameservers[{index}]",
+                    text,
+                    'an IP address such as "192.0.2.53" or "[2001:db8::53]:5353"',
+                )
+
+
+def name_server(text: str) -> tuple[str, int] | None:
+    """Address and port of a name server as it is configured; None where it is none."""
+    if _address(text) is not None:
+        return text, 53
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        return None
+    number = int(port) if port.isascii() and port.isdecimal() and len(port) <= 5 else 0
+    return (host, number) if colon and _address(host) is not None and 0 < number < 65536 else None
+
+
+class GatewayHealth(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When a routing gateway is out of service, and when it is back."""
+
+    down_after: Annotated[int, Meta(ge=1, le=100, description="a count from 1 to 100")] = 3
+    """OPTIONS without a fit answer in a row."""
+    up_after: Annotated[int, Meta(ge=1, le=100, description="a count from 1 to 100")] = 2
+    """OPTIONS with one in a row."""
+    jitter_percent: Annotated[int, Meta(ge=0, le=50, description="a percentage from 0 to 50")] = 10
+    """By which the interval between two OPTIONS varies."""
+    call_failures: Annotated[int, Meta(ge=0, le=1000, description="a count from 0 to 1000")] = 5
+    """INVITEs in a row that had no answer or could not be delivered; 0: calls tell nothing."""
+    rest_seconds: Annotated[int, Meta(ge=1, le=86_400, description="whole seconds from 1 to 86400")] = 30
+    """For how long a gateway without OPTIONS is then out."""
+    retry_after_max_seconds: Annotated[
+        int, Meta(ge=0, le=86_400, description="whole seconds from 0 to 86400")
+    ] = 300
+    """The longest Retry-After of a 503 that is obeyed; 0: none is."""
+
+
 EmergencyNumber = Annotated[
     str, Meta(pattern=r"^\+?[0-9*#]{2,32}\Z", description="2 to 32 digits, * or #, as dialled")
 ]
@@ -293,6 +350,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     calls: Annotated[Calls, Meta(description="a [calls] table")] = Calls()
     cdr: Annotated[Cdr, Meta(description="a [cdr] table")] = Cdr()
     emergency: Annotated[Emergency, Meta(description="an [emergency] table")] = Emergency()
+    dns: Annotated[Dns, Meta(description="a [dns] table")] = Dns()
+    gateways: Annotated[GatewayHealth, Meta(description="a [gateways] table")] = GatewayHealth()
     numbers: Annotated[Numbers, Meta(description="a [numbers] table")] = Numbers()
     auth: Annotated[Auth, Meta(description="an [auth] table")] = Auth()
     log: Annotated[Log, Meta(description="a [log] table")] = Log()

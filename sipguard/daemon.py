@@ -15,25 +15,32 @@ import structlog
 import uvloop
 
 from sipguard import control
+from sipguard.calls.alarm import Alarms
 from sipguard.calls.clock import SystemClock
 from sipguard.calls.dispatch import dispatcher
 from sipguard.calls.exchange import Exchange
 from sipguard.calls.follow import Follower
+from sipguard.calls.gateways import Gateways
 from sipguard.calls.recovery import ENDED_KEPT_MS, recover
 from sipguard.calls.report import held, live_calls, status
-from sipguard.config import Config, Listener
+from sipguard.config import Config, Dns, GatewayHealth, Listener, name_server
 from sipguard.model.configuration import Settings
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
+from sipguard.policy.health import Rules
 from sipguard.sip import stream
 from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine
-from sipguard.sip.targets import targets
+from sipguard.sip.listeners import Listeners
+from sipguard.sip.names import Names, Resolution
 from sipguard.store import cdr_keeper, configuration, database, instance, ledger, live_call, lock, secret
 from sipguard.store.redo import replay as redo
 from sipguard.store.writer import Limits, Writer
 
 log = structlog.get_logger()
+
+FIRST_ANSWERS_SECONDS = 2.0
+"""How long a start waits for the names of gateways: calls that come sooner would find them out of service."""
 
 PRUNE_SECONDS = 10.0
 """How often the rows of ended calls are cleared away."""
@@ -107,7 +114,6 @@ class _Daemon:
             rows = await live_call.load_live(conn)
         try:
             directory = Directory.build(loaded, settings)
-            dialled = targets(directory.routing_gateways.values())
         except ValueError as error:
             raise _CannotStartError(f"{config.database.path}: {error}") from error
 
@@ -121,6 +127,7 @@ class _Daemon:
         auth = config.auth
         engine.require_credentials(auth.realm, nonce_key, auth.algorithms, auth.nonce_seconds)
         bound = [_listen(engine, listener) for listener in config.sip.listen]
+        listeners = Listeners((one.host, one.transports) for one in config.sip.listen)
         tcp = config.sip.tcp
         engine.limit_streams(
             tcp.connections, tcp.connections_per_source, tcp.message_seconds, tcp.idle_seconds
@@ -130,6 +137,23 @@ class _Daemon:
         ping, session = config.calls.ping, config.sip.session_timer
         engine.ping_calls(ping.interval_seconds, ping.per_second, ping.restored_seconds)
         engine.session_timers(session.expires_seconds, session.min_se_seconds)
+        clock, alarms = SystemClock(), Alarms()
+        gateways = Gateways(
+            engine,
+            clock,
+            alarms,
+            kick=lambda: driver.kick(),
+            listeners=listeners,
+            rules=_health_rules(config.gateways),
+            jitter=config.gateways.jitter_percent / 100,
+        )
+        resolution = _resolution(config.dns, listeners)
+        names = Names(resolution, time.monotonic_ns, gateways.located) if resolution else None
+        gateways.names = names
+        try:
+            gateways.configure(directory.routing_gateways.values())
+        except ValueError as error:
+            raise _CannotStartError(f"{config.database.path}: {error}") from error
         writer = Writer(
             config.database.path,
             loop,
@@ -141,11 +165,12 @@ class _Daemon:
         exchange = Exchange(
             engine=engine,
             writer=writer,
-            clock=SystemClock(),
+            clock=clock,
             funds=Funds(balances),
             directory=directory,
-            targets=dialled,
+            gateways=gateways,
             kick=lambda: driver.kick(),
+            alarms=alarms,
             charge_lost_calls=ping.charge_until == "found",
         )
         driver = Driver(engine, loop, time.monotonic_ns, dispatcher(exchange))
@@ -159,6 +184,7 @@ class _Daemon:
                 "status": lambda _: status(exchange, epoch),
                 "calls": lambda _: live_calls(exchange),
                 "held": lambda _: held(exchange),
+                "gateways": lambda _: gateways.report(),
                 "refresh": lambda _: follower.refresh(),
                 "barrier": lambda _: _barrier(writer),
                 "stop": lambda _: self._stop.set(),
@@ -167,6 +193,10 @@ class _Daemon:
         )
         records = cdr_keeper.keep(config.database.path, config.cdr.keep_days, _unix_ms)
         tasks = [loop.create_task(work) for work in (follower.run(), _prune(store), records)]
+        if names is not None:
+            tasks.append(loop.create_task(names.run()))
+            names.ask_due()
+            await names.settled(FIRST_ANSWERS_SECONDS)
         _tune_interpreter()
         exchange.alarms.start(loop, time.monotonic_ns)
         driver.start()
@@ -189,6 +219,8 @@ class _Daemon:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if names is not None:
+                names.stop()
             exchange.alarms.stop()
             driver.stop()
             left = await writer.close(timeout_seconds=10)
@@ -207,6 +239,29 @@ class _Daemon:
         # Once, at a stop; an event instead would be a check at the end of every call.
         while len(exchange.current) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+def _resolution(dns: Dns, listeners: Listeners) -> Resolution | None:
+    """How names become addresses; None: this machine knows no name server."""
+    from sipguard.sip.lookup import DnsLookup  # takes a while to import
+
+    servers = [server for text in dns.nameservers if (server := name_server(text))]
+    try:
+        lookup = DnsLookup(servers, dns.timeout_seconds)
+    except ValueError as error:
+        log.warning("dns.unavailable", error=str(error))
+        return None
+    return Resolution(lookup, families=listeners.families, stale_seconds=dns.stale_seconds)
+
+
+def _health_rules(health: GatewayHealth) -> Rules:
+    return Rules(
+        down_after=health.down_after,
+        up_after=health.up_after,
+        call_failures=health.call_failures,
+        rest_seconds=health.rest_seconds,
+        retry_after_max_seconds=health.retry_after_max_seconds,
+    )
 
 
 def _listen(engine: Engine, listener: Listener) -> socket.socket | None:

@@ -13,6 +13,7 @@ from sipguard.policy.decide import Moment, decide
 from sipguard.policy.funds import Shortage
 from sipguard.policy.pace import routing_gateway_key
 from sipguard.sip.events import Invite, Request
+from sipguard.sip.targets import Way
 from sipguard.store.writer import CallClosed
 
 
@@ -29,13 +30,19 @@ def on_invite(exchange: Exchange, event: Invite) -> None:
         event.source_host, event.source_port, event.request_user, event.from_user, event.sip_call_id, user
     )
     exchange.tally.attempts += 1
-    verdict = decide(attempt, exchange.directory, exchange.funds, exchange.current, exchange.pace, now)
+    verdict = judge(exchange, attempt, now)
     if isinstance(verdict, Permit):
         closed = None if verdict.emergency else _closed(exchange, verdict)
         verdict = closed or _admit(exchange, event, attempt, verdict, now)
         if isinstance(verdict, Permit):
             return
     refuse(exchange, event, attempt, verdict, now)
+
+
+def judge(exchange: Exchange, attempt: Attempt, now: Moment) -> Permit | Refusal:
+    """The decision, by everything as it is at this moment."""
+    out = exchange.gateways.health.out
+    return decide(attempt, exchange.directory, exchange.funds, exchange.current, exchange.pace, now, out)
 
 
 def on_request(exchange: Exchange, event: Request) -> None:
@@ -70,7 +77,10 @@ def _admit(
     exchange: Exchange, event: Invite, attempt: Attempt, permit: Permit, now: Moment
 ) -> Permit | Refusal:
     """Take money and channels at every level and at the first gateway, or nothing."""
-    first = permit.candidates[0]
+    position, ways = _first(exchange, permit, attempt, now)
+    if not ways:
+        return _of_permit(permit, Reason.GATEWAYS_DOWN, "no gateway has an address", "one that has")
+    first = permit.candidates[position]
     shortage = exchange.funds.hold(event.call, credit.holds(permit, first))
     if shortage is not None:
         # decide() looked at each ledger by itself; here they are asked for together.
@@ -82,6 +92,8 @@ def _admit(
         user_agent=event.user_agent,
         invited=now,
         candidate=first,
+        position=position,
+        ways=ways,
         granted_seconds=permit.slice_seconds,
     )
     exchange.current.claim(call)
@@ -90,17 +102,25 @@ def _admit(
     return permit
 
 
+def _first(exchange: Exchange, permit: Permit, attempt: Attempt, now: Moment) -> tuple[int, tuple[Way, ...]]:
+    """The first candidate that has an address; only of an emergency call it need not be the first of all."""
+    for position, candidate in enumerate(permit.candidates):
+        ways = exchange.gateways.ways(candidate.gateway.key, attempt.sip_call_id, now.monotonic_ns)
+        if ways:
+            return position, ways
+    return 0, ()
+
+
 def _values(shortage: Shortage) -> tuple[str, str]:
     return f"{shortage.available_micros} micro-units available", f"{shortage.required_micros} micro-units"
 
 
 def send(exchange: Exchange, call: Call, now: Moment) -> None:
-    """Forward a call to its present candidate: exactly the number that was judged."""
+    """Forward a call to its present candidate, by the first of its ways, with the number that was judged."""
     candidate = call.candidate
     exchange.pace.take_route(candidate.gateway, now.monotonic_ns)
-    target = exchange.targets[candidate.gateway.key]
     trusted = call.permit.mapping_gateway.trusted
-    forwarded = exchange.engine.forward(call.id, target, candidate.number, trusted)
+    forwarded = exchange.engine.forward(call.id, call.ways[0].target, candidate.number, trusted)
     assert forwarded, f"call {call.id} is unknown to the engine"
 
 
@@ -109,7 +129,10 @@ def next_gateway(exchange: Exchange, call: Call, now: Moment) -> bool:
     for position in range(call.position + 1, len(call.permit.candidates)):
         candidate = call.permit.candidates[position]
         gateway = candidate.gateway
-        if gateway.key not in exchange.targets:
+        if not (exchange.gateways.usable(gateway.key, now.monotonic_ns) or call.permit.emergency):
+            continue
+        ways = exchange.gateways.ways(gateway.key, call.attempt.sip_call_id, now.monotonic_ns)
+        if not ways:
             continue
         if gateway.capacity is not None and exchange.current.routing_gateway(gateway.key) >= gateway.capacity:
             continue
@@ -122,6 +145,7 @@ def next_gateway(exchange: Exchange, call: Call, now: Moment) -> bool:
         if exchange.funds.retarget(call.id, from_ledger, credit.vendor_hold(candidate)) is not None:
             continue
         exchange.current.move(call, position)
+        call.ways = ways
         return True
     return False
 

@@ -8,6 +8,7 @@ from sipguard.model.call import Attempt
 from sipguard.model.cdr import GatewayTry
 from sipguard.model.verdict import Candidate, Permit
 from sipguard.policy.decide import Moment
+from sipguard.sip.targets import Way
 
 _NS_PER_MS = 1_000_000
 
@@ -26,6 +27,12 @@ class Call:
     """The gateway that has the call, or is being asked."""
     position: int = 0
     """Index of `candidate` in the permit."""
+    ways: tuple[Way, ...] = ()
+    """To that gateway: the first is being tried, the others have not been (RFC 3263 section 4.3)."""
+    contacts: list[str] = field(default_factory=list)
+    """Where gateways have redirected it, as far as nobody has judged it yet."""
+    redirected: set[str] = field(default_factory=set)
+    """Numbers that it was redirected to and that were judged."""
     tries: list[GatewayTry] = field(default_factory=list)
     """Gateways that did not take it."""
     ringing_ms: int | None = None

@@ -9,12 +9,19 @@ from sipguard.calls.admission import on_invite, on_request
 from sipguard.calls.exchange import Exchange, log
 from sipguard.calls.lost import on_changed, on_lost
 from sipguard.calls.progress import on_answered, on_ended, on_failed
-from sipguard.sip.events import Answered, Changed, Ended, Event, Failed, Invite, Lost, Request
+from sipguard.sip.events import Answered, Changed, Ended, Event, Failed, Invite, Lost, Probed, Request
+
+
+def on_probed(exchange: Exchange, event: Probed) -> None:
+    """A gateway was asked whether it is there."""
+    exchange.gateways.probed(event)
+
 
 _STEPS: dict[type, Callable[[Exchange, Any], None]] = {
     Invite: on_invite,
     Request: on_request,
     Failed: on_failed,
+    Probed: on_probed,
     Answered: on_answered,
     Ended: on_ended,
     Changed: on_changed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,10 +12,11 @@ from sipguard.calls.alarm import Alarms
 from sipguard.calls.call import Call
 from sipguard.calls.clock import Clock
 from sipguard.calls.current import Current
+from sipguard.calls.gateways import Gateways
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.policy.pace import Pace
-from sipguard.sip.events import Engine, Target
+from sipguard.sip.events import Engine
 from sipguard.store.writer import Counts, Record
 
 log = structlog.get_logger()
@@ -77,8 +78,8 @@ class Exchange:
     clock: Clock
     funds: Funds
     directory: Directory
-    targets: Mapping[int, Target]
-    """Routing gateways of the directory as the engine dials them, by key."""
+    gateways: Gateways
+    """Routing gateways of the directory as they are now: where they are, and whether in service."""
     kick: Callable[[], None]
     """Flush the engine soon: something was ordered outside its turn."""
     current: Current = field(default_factory=Current)

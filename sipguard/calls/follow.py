@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sipguard.calls.exchange import Exchange, log
 from sipguard.model.configuration import Settings
 from sipguard.policy.directory import Directory
-from sipguard.sip.targets import targets
 from sipguard.store import configuration, feed, ledger
 from sipguard.store.database import Database
 
@@ -67,6 +66,10 @@ class Follower:
             return None
 
     def _swap(self, directory: Directory) -> None:
-        self._exchange.targets = targets(directory.routing_gateways.values())
+        try:
+            self._exchange.gateways.configure(directory.routing_gateways.values())
+        except ValueError as error:
+            log.error("feed.bad_configuration", revision=directory.revision, error=str(error))
+            return
         self._exchange.directory = directory
         log.info("directory.swapped", revision=directory.revision, accounts=len(directory.accounts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sipguard.calls import admission, control, saved, settlement
+from sipguard.calls import admission, control, redirection, saved, settlement
 from sipguard.calls.call import Call
 from sipguard.calls.closing import close, record
 from sipguard.calls.exchange import Exchange
@@ -27,7 +27,12 @@ def on_failed(exchange: Exchange, event: Failed) -> None:
         call.ringing_ms = call.unix_ms(event.ringing)
     cause = "cancelled" if event.cancelled else event.cause
     call.tries.append(GatewayTry(call.candidate.gateway.id, call.candidate.number, event.status, cause))
-    if _tries_on(event, call) and admission.next_gateway(exchange, call, now):
+    exchange.gateways.failed(event, call.candidate.gateway.key, call.ways[0])
+    if _tries_on(event, call) and (
+        _next_way(event, call)
+        or redirection.follow(exchange, call, event, now)
+        or admission.next_gateway(exchange, call, now)
+    ):
         exchange.tally.failovers += 1
         admission.send(exchange, call, now)
         return
@@ -43,11 +48,28 @@ def on_failed(exchange: Exchange, event: Failed) -> None:
 
 def _tries_on(event: Failed, call: Call) -> bool:
     """Whether another gateway may be asked. Never once the caller may be hearing this one."""
-    if event.cancelled or event.early_media or event.status in NEVER_FAILOVER:
+    if event.cancelled or event.status in NEVER_FAILOVER:
         return False
+    if event.early_media and not call.candidate.gateway.fails_over_after_media:
+        return False
+    if _next_way_helps(event) and len(call.ways) > 1:
+        return True
     if event.cause != "response" or 300 <= event.status < 400:
-        return True  # a redirection is never followed: to us the gateway has not taken the call
+        return True  # wherever a redirection leads is judged anew, or nobody goes there
     return event.status in call.candidate.gateway.failover_codes
+
+
+def _next_way_helps(event: Failed) -> bool:
+    """RFC 3263 section 4.3: whether the gateway may still be reached by another of its addresses."""
+    return event.status == 503 or (event.cause == "timeout" and event.ringing is None)
+
+
+def _next_way(event: Failed, call: Call) -> bool:
+    """Go on to the next address of the same gateway, which keeps slot and hold."""
+    if len(call.ways) < 2 or not _next_way_helps(event):
+        return False
+    call.ways = call.ways[1:]
+    return True
 
 
 def on_answered(exchange: Exchange, event: Answered) -> None:
@@ -58,6 +80,7 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
     call.answered_ms = call.unix_ms(exchange.clock.now().monotonic_ns)
     if event.ringing is not None:
         call.ringing_ms = call.unix_ms(event.ringing)
+    exchange.gateways.heard(call.candidate.gateway.key, call.ways[0])
     answered = CallAnswered(call.id, call.answered_ms, event.dialog, saved.save(call))
 
     def durable() -> None:

@@ -37,6 +37,7 @@ OVERLOADED_RETRY_SECONDS = 5
 _CALL_REJECTED = 21
 _NO_CIRCUIT = 34
 _CONGESTION = 42
+_OUT_OF_ORDER = 38
 _NO_ROUTE = 3
 _INVALID_NUMBER = 28
 _TEMPORARY_FAILURE = 41
@@ -46,6 +47,7 @@ _CAUSE_TEXTS = {
     _CALL_REJECTED: "Call rejected",
     _INVALID_NUMBER: "Invalid number format",
     _NO_CIRCUIT: "No circuit available",
+    _OUT_OF_ORDER: "Network out of order",
     _TEMPORARY_FAILURE: "Temporary failure",
     _CONGESTION: "Switching equipment congestion",
 }
@@ -72,6 +74,7 @@ ANSWERS: Mapping[Reason, Answer] = MappingProxyType(
         Reason.NOT_ENOUGH_MONEY: Answer(402, "Payment Required", _CALL_REJECTED),
         Reason.NO_ROUTE: Answer(404, "Not Found", _NO_ROUTE),
         Reason.MARGIN: _FORBIDDEN,
+        Reason.GATEWAYS_DOWN: Answer(480, "Temporarily Unavailable", _OUT_OF_ORDER),
         Reason.GATEWAYS_FULL: Answer(480, "Temporarily Unavailable", _NO_CIRCUIT),
     }
 )

@@ -27,6 +27,9 @@ def status(exchange: Exchange, epoch: int) -> dict[str, object]:
             for kind, keys in counts.items()
             for key, count in keys.items()
         },
+        "gateways_out": {
+            str(gateway["id"]): gateway["why"] for gateway in exchange.gateways.report() if gateway["why"]
+        },
         "backlog": writer.backlog,
         "store_healthy": writer.refusal() is None,
         "draining": exchange.draining,

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 import sipguard
-from sipguard.cli import account, cdr, configuration, credential, daemon, database, ledger, rate
+from sipguard.cli import account, cdr, configuration, credential, daemon, database, gateway, ledger, rate
 from sipguard.cli.shell import Commands, Shell, default_config_file
 
 
@@ -49,5 +49,6 @@ for command in (
     cdr.cdr,
     ledger.ledger,
     rate.rate,
+    gateway.gateway,
 ):
     main.add_command(command)

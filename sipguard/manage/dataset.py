@@ -192,8 +192,8 @@ class _Loading:
                 gateway.routing_gateway,
                 id=told.id,
                 host=told.host,
-                port=told.port,
-                transport=told.transport,
+                port=_port(told),
+                transport=told.transport or (None if told.host.is_name else "udp"),
                 capacity=told.capacity,
                 cps_limit=told.cps_limit,
                 locked=told.locked,
@@ -203,9 +203,15 @@ class _Loading:
                 add_prefix=told.add_prefix or "",
                 answer_timeout_ms=told.answer_timeout_ms,
                 ring_timeout_ms=told.ring_timeout_ms,
-                failover_codes=sorted(map(int, told.failover_codes)),
+                failover_codes=sorted(
+                    frozenset[int]().union(*told.failover_codes).difference(*told.stop_codes)
+                ),
                 dials_by_to=told.dials_by_to,
                 takes_refer=told.takes_refer,
+                probe_seconds=told.probe_seconds,
+                probe_down_codes=sorted(frozenset[int]().union(*told.probe_down_codes)),
+                fails_over_after_media=told.fails_over_after_media,
+                redirects=told.redirects.value,
             )
             self._routing_gateways[told.id] = key
             self._clearing[told.id] = await ledger.insert(
@@ -290,6 +296,13 @@ class _Loading:
     async def _insert_all(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         if rows:
             await self._conn.execute(insert(table), rows)
+
+
+def _port(told: form.RoutingGateway) -> int | None:
+    """As told; else the default of an address (RFC 3261 section 19.1.2), while of a name the DNS says."""
+    if told.port is not None or told.host.is_name:
+        return told.port
+    return 5060
 
 
 def _rate(table_key: int, told: form.Rate) -> Rate:

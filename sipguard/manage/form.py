@@ -7,12 +7,13 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct, field
 
 from sipguard.manage.leaf import (
-    Address,
     Amount,
+    Codes,
     Currency,
     Days,
     Digits,
-    FailoverCode,
+    FailoverCodes,
+    Host,
     Hours,
     Id,
     Moment,
@@ -26,7 +27,7 @@ from sipguard.manage.leaf import (
     TimeZone,
     Username,
 )
-from sipguard.model.gateway import RouteMode
+from sipguard.model.gateway import Redirects, RouteMode
 from sipguard.model.phone import CallerCheck
 from sipguard.model.rate import ALL_DAYS, DAY_MINUTES, Rounding
 from sipguard.model.section import Action, Direction
@@ -39,7 +40,7 @@ Port: TypeAlias = Annotated[int, Meta(ge=1, le=65_535)]
 
 # A second gateway may help where the first is unreachable, broken or full, not where the callee said no:
 # 408 and every 5xx that IANA has registered.
-DEFAULT_FAILOVER_CODES = tuple(map(FailoverCode, (408, 500, 501, 502, 503, 504, 505, 513, 555, 580)))
+DEFAULT_FAILOVER_CODES = (FailoverCodes({408, 500, 501, 502, 503, 504, 505, 513, 555, 580}),)
 
 
 class Rate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,9 +153,11 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
 
 class RoutingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     id: Id
-    host: Address
-    port: Port = 5060
-    transport: Literal["udp", "tcp"] = "udp"
+    host: Host
+    port: Port | None = None
+    """None: 5060, or 5061 for TLS; of a name, SRV says."""
+    transport: Literal["udp", "tcp"] | None = None
+    """None: UDP; of a name, NAPTR or SRV says."""
     capacity: Limit | None = None
     cps_limit: Limit | None = None
     locked: bool = False
@@ -167,7 +170,13 @@ class RoutingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     add_prefix: Digits | None = None
     answer_timeout_ms: Milliseconds = 4_000
     ring_timeout_ms: Milliseconds = 181_000
-    failover_codes: tuple[FailoverCode, ...] = DEFAULT_FAILOVER_CODES
+    failover_codes: tuple[FailoverCodes, ...] = DEFAULT_FAILOVER_CODES
+    stop_codes: tuple[Codes, ...] = ()
+    """Taken out of those: for a class with exceptions."""
+    fails_over_after_media: bool = False
+    redirects: Redirects = Redirects.REFUSE
+    probe_seconds: Seconds | None = None
+    probe_down_codes: tuple[Codes, ...] = (Codes({408, 503}),)
     dials_by_to: bool = False
     takes_refer: bool = False
     routes: tuple[Route, ...] = ()

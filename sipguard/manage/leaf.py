@@ -14,6 +14,9 @@ from sipguard.model.money import MICROS_PER_UNIT, format_micros, parse_micros
 from sipguard.model.rate import DAY_MINUTES, PPM, Tier
 from sipguard.policy.window import zone_of
 
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?"
+)
 _NEVER_FAILED_OVER = frozenset({486, 487, 600, 603, 604, 607, 608})
 
 
@@ -136,15 +139,23 @@ class Network(Leaf, str):
         return cls(ip_network(_text(raw)))
 
 
-class Address(Leaf, str):
-    """An IPv4 or IPv6 address."""
+class Host(Leaf, str):
+    """An IPv4 or IPv6 address, or a name that the DNS knows."""
 
     __slots__ = ()
-    expected: ClassVar[str] = 'an IP address such as "192.0.2.1" (host names are not resolved yet)'
+    expected: ClassVar[str] = 'an IP address such as "192.0.2.1" or a host name such as "sip.example.net"'
 
     @classmethod
     def parse(cls, raw: object) -> Self:
-        return cls(ip_address(_text(raw)))
+        text = _text(raw)
+        if _HOST_NAME.fullmatch(text):
+            return cls(text.removesuffix(".").lower())
+        return cls(ip_address(text))
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the DNS has to be asked."""
+        return _HOST_NAME.fullmatch(self) is not None
 
 
 class Moment(Leaf, int):
@@ -261,20 +272,37 @@ class Tiers(Leaf, tuple[Tier, ...]):
         return " ".join(f"{after}:{format_micros(micros)}" for after, micros in tiers)
 
 
-class FailoverCode(Leaf, int):
-    """A final SIP response on which the next gateway is tried."""
+class Codes(Leaf, frozenset[int]):
+    """Final SIP responses, one by one or a class at once."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = 'a SIP status from 200 to 699, or a class of them in quotes such as "5xx"'
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        if type(raw) is int:
+            return cls({_if(raw, 200 <= raw <= 699)})
+        text = _text(raw).lower()
+        first = int(_if(text[:1], re.fullmatch("[2-6]xx", text)))
+        return cls(range(100 * first, 100 * first + 100))
+
+
+class FailoverCodes(Codes):
+    """Those on which the next gateway is tried. A class leaves out what may never be."""
+
+    __slots__ = ()
 
     expected: ClassVar[str] = (
-        "a SIP status from 300 to 699 on which another gateway may help (never "
+        'a SIP status from 300 to 699 or a class such as "5xx" on which another gateway may help (never '
         + ", ".join(map(str, sorted(_NEVER_FAILED_OVER)))
         + ")"
     )
 
     @classmethod
     def parse(cls, raw: object) -> Self:
-        if type(raw) is not int:
-            raise TypeError
-        return cls(_if(raw, 300 <= raw <= 699 and raw not in _NEVER_FAILED_OVER))
+        codes = super().parse(raw)
+        _if(codes, min(codes) >= 300 and (len(codes) > 1 or not codes & _NEVER_FAILED_OVER))
+        return cls(codes - _NEVER_FAILED_OVER)
 
 
 def _text(raw: object) -> str:

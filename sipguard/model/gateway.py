@@ -15,6 +15,15 @@ class RouteMode(StrEnum):
     """Try the gateways of shorter prefixes too."""
 
 
+class Redirects(StrEnum):
+    """What becomes of a redirection (3xx) by a gateway."""
+
+    REFUSE = "refuse"
+    """It counts as a refusal: the next gateway is tried."""
+    JUDGE = "judge"
+    """The number of each Contact is judged as if the caller had dialled it; it goes where our routes lead."""
+
+
 @dataclass(frozen=True, slots=True)
 class NumberPlan:
     """How a trunk writes numbers, so that they can be read as E.164.
@@ -57,9 +66,11 @@ class RoutingGateway:
     key: int
     id: str
     host: str
-    """IP address (names arrive with RFC 3263 resolution)."""
-    port: int
-    transport: str
+    """An IP address, or a name that is resolved by RFC 3263."""
+    port: int | None
+    """None: of a name, SRV says; else the default of the transport."""
+    transport: str | None
+    """None: of a name, NAPTR or SRV says; else UDP."""
     capacity: int | None
     cps_limit: int | None
     locked: bool
@@ -83,6 +94,13 @@ class RoutingGateway:
     """Calls what To says: To is made to name the number that was judged."""
     takes_refer: bool
     """Callers may send it REFER inside a call; it then calls numbers that nobody has judged or charged."""
+    probe_seconds: int | None = None
+    """It is asked by OPTIONS whether it is there, once in so long; None: never."""
+    probe_down_codes: frozenset[int] = frozenset({408, 503})
+    """Answers to that which say that it is not; any other final one says that it is."""
+    fails_over_after_media: bool = False
+    """The next gateway may be tried even where the caller has heard this one (183 with a body)."""
+    redirects: Redirects = Redirects.REFUSE
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     CALLS_PER_SECOND = "calls_per_second"
     NOT_ENOUGH_MONEY = "not_enough_money"
     NO_ROUTE = "no_route"
+    GATEWAYS_DOWN = "gateways_down"
     MARGIN = "margin"
     GATEWAYS_FULL = "gateways_full"
 

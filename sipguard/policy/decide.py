@@ -15,6 +15,7 @@ from sipguard.policy import capacity, chain, credit, emergency, identity, number
 from sipguard.policy.capacity import Counts
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
+from sipguard.policy.health import NONE_OUT, Outages
 from sipguard.policy.pace import Pace
 from sipguard.policy.refusal import named, shown
 
@@ -29,9 +30,18 @@ class Moment(NamedTuple):
 
 
 def decide(
-    attempt: Attempt, directory: Directory, funds: Funds, counts: Counts, pace: Pace, now: Moment
+    attempt: Attempt,
+    directory: Directory,
+    funds: Funds,
+    counts: Counts,
+    pace: Pace,
+    now: Moment,
+    out: Outages = NONE_OUT,
 ) -> Verdict:
-    """Judge a call attempt. Never raises, whatever the attempt says, and takes nothing from anybody."""
+    """Judge a call attempt. Never raises, whatever the attempt says, and takes nothing from anybody.
+
+    `out`: the routing gateways that are out of service.
+    """
     settings = directory.settings
     dialled = number.read(attempt.request_user)
     is_emergency = dialled is not None and dialled.digits in settings.emergency_numbers
@@ -48,7 +58,7 @@ def decide(
     if own is not None:
         calling, claims_another = phone.caller(own, attempt.user, attempt.from_user, calling)
     if dialled is not None and is_emergency:
-        verdict = emergency.permit(dialled.digits, calling, agents, gateway, directory)
+        verdict = emergency.permit(dialled.digits, calling, agents, gateway, directory, out)
         if isinstance(verdict, Refusal):
             return named(verdict, gateway, account, dialled.digits, calling)
         return verdict
@@ -84,6 +94,7 @@ def decide(
         pace,
         now.unix_ms,
         now.monotonic_ns,
+        out,
     )
     if isinstance(candidates, Refusal):
         return named(candidates, gateway, account, called, calling)

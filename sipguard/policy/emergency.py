@@ -11,12 +11,16 @@ from sipguard.model.gateway import MappingGateway
 from sipguard.model.verdict import Candidate, Level, Permit, Reason, Refusal
 from sipguard.policy.chain import Chain
 from sipguard.policy.directory import Directory
+from sipguard.policy.health import Outages
 
 
 def permit(
-    called: str, calling: str, chain: Chain, gateway: MappingGateway, directory: Directory
+    called: str, calling: str, chain: Chain, gateway: MappingGateway, directory: Directory, out: Outages
 ) -> Permit | Refusal:
-    """Permit the call to every emergency gateway in turn; refused only where the operator has named none."""
+    """Permit the call to every emergency gateway in turn; refused only where the operator has named none.
+
+    Those in `out` come last: better tried than refused.
+    """
     if not directory.emergency_gateways:
         return Refusal(
             Reason.NO_ROUTE,
@@ -31,7 +35,10 @@ def permit(
         called=called,
         calling=calling,
         # Route 0: no row of the routes leads here.
-        candidates=tuple(Candidate(target, 0, None, 0, called) for target in directory.emergency_gateways),
+        candidates=tuple(
+            Candidate(target, 0, None, 0, called)
+            for target in sorted(directory.emergency_gateways, key=lambda target: target.key in out)
+        ),
         slice_seconds=directory.settings.slice_seconds,
         max_seconds=None,
         revision=directory.revision,

@@ -19,6 +19,7 @@ from sipguard.model.verdict import Candidate, Reason, Refusal
 from sipguard.policy import pace
 from sipguard.policy.capacity import Counts
 from sipguard.policy.funds import Funds
+from sipguard.policy.health import Outages
 from sipguard.policy.pace import Pace
 from sipguard.policy.prefix import PrefixIndexer
 from sipguard.policy.rate import Rates
@@ -105,6 +106,7 @@ class Routes:
         pace_: Pace,
         now_ms: int,
         now_ns: int,
+        out: Outages,
     ) -> tuple[Candidate, ...] | Refusal:
         """Every gateway that may take the call now, at most CANDIDATES_MAX of them.
 
@@ -124,7 +126,7 @@ class Routes:
                         continue
                     tried.add(gateway.key)
                     outcome = _consider(
-                        way, called, currency, sale, rates, funds, counts, pace_, now_ms, now_ns
+                        way, called, currency, sale, rates, funds, counts, pace_, now_ms, now_ns, out
                     )
                     if isinstance(outcome, Candidate):
                         found.append(outcome)
@@ -157,10 +159,13 @@ def _consider(
     pace_: Pace,
     now_ms: int,
     now_ns: int,
+    out: Outages,
 ) -> Candidate | _Passed:
     gateway = way.gateway
     if gateway.locked:
         return _Passed(gateway, Reason.NO_ROUTE, "locked")
+    if gateway.key in out and (outage := out[gateway.key]).holds(now_ns):
+        return _Passed(gateway, Reason.GATEWAYS_DOWN, f"out of service: {outage.why}")
     if gateway.strip_digits >= len(called):
         return _Passed(gateway, Reason.NO_ROUTE, "strips the whole number")
     cost: Rate | None = None
@@ -200,10 +205,12 @@ def _below(sale: Rate, cost: Rate) -> bool:
 
 
 def _none(called: str, passed: list[_Passed]) -> Refusal:
-    """Full gateways may take the next call, so they are named before margins, and both before no route."""
+    """Named first is what passes soonest: a full gateway, one that is out of service, margins, no route."""
     reasons = {each.reason for each in passed}
     if Reason.GATEWAYS_FULL in reasons:
         reason, required = Reason.GATEWAYS_FULL, "a gateway with room and a funded vendor"
+    elif Reason.GATEWAYS_DOWN in reasons:
+        reason, required = Reason.GATEWAYS_DOWN, "a gateway that is in service"
     elif Reason.MARGIN in reasons:
         reason, required = Reason.MARGIN, "a gateway that costs no more than the call is sold for"
     else:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sipguard.model.gateway import MappingGateway, NumberPlan, Route, RouteMode, RoutingGateway
+from sipguard.model.gateway import MappingGateway, NumberPlan, Redirects, Route, RouteMode, RoutingGateway
 from sipguard.store.ledger import ledger_account
 from sipguard.store.metadata import metadata
 
@@ -17,8 +17,6 @@ routing_gateway = Table(
     Column("key", Integer, primary_key=True),
     Column("id", Text, nullable=False),
     Column("host", Text, nullable=False),
-    Column("port", Integer, nullable=False),
-    Column("transport", Text, nullable=False),
     Column("capacity", Integer),
     Column("cps_limit", Integer),
     Column("locked", Boolean, nullable=False),
@@ -31,6 +29,12 @@ routing_gateway = Table(
     Column("failover_codes", JSON, nullable=False),
     Column("dials_by_to", Boolean, nullable=False),
     Column("takes_refer", Boolean, nullable=False),
+    Column("port", Integer),
+    Column("transport", Text),
+    Column("probe_seconds", Integer),
+    Column("probe_down_codes", JSON, nullable=False),
+    Column("fails_over_after_media", Boolean, nullable=False),
+    Column("redirects", Text, nullable=False),
 )
 
 route = Table(
@@ -125,6 +129,10 @@ async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
             failover_codes=frozenset(row.failover_codes),
             dials_by_to=row.dials_by_to,
             takes_refer=row.takes_refer,
+            probe_seconds=row.probe_seconds,
+            probe_down_codes=frozenset(row.probe_down_codes),
+            fails_over_after_media=row.fails_over_after_media,
+            redirects=Redirects(row.redirects),
         )
         for row in rows
     ]

@@ -14,16 +14,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
+from sipguard.calls.alarm import Alarms
 from sipguard.calls.clock import Clock
 from sipguard.calls.dispatch import dispatcher
 from sipguard.calls.exchange import Exchange
+from sipguard.calls.gateways import Gateways
 from sipguard.calls.recovery import recover
 from sipguard.model.cdr import Cdr
 from sipguard.policy.decide import Moment
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.sip.events import Engine
-from sipguard.sip.targets import targets
 from sipguard.store.batch import CallAnswered, CallClosed, CallMoved, CallUpdated, Record
 from sipguard.store.live_call import LiveCall
 from sipguard.store.writer import Counts
@@ -138,13 +139,17 @@ class Simulation:
         self.engine.add_listener(*US)
         self.engine.ping_calls(20, 100, 10)
         funds = Funds(self.disk.balances)
+        alarms = Alarms()
+        gateways = Gateways(self.engine, _Clock(self), alarms, kick=lambda: None)
+        gateways.configure(self.directory.routing_gateways.values())
         self.exchange = Exchange(
             engine=self.engine,
             writer=Writer(self, self.disk),
             clock=_Clock(self),
             funds=funds,
             directory=self.directory,
-            targets=targets(self.directory.routing_gateways.values()),
+            gateways=gateways,
+            alarms=alarms,
             kick=lambda: None,
         )
         self._dispatch = dispatcher(self.exchange)

@@ -311,8 +311,8 @@ MISTAKES = [
         'mapping_gateway[0].account: found "b"',
     ),
     (
-        VENDOR.replace("192.0.2.1", "sip.example"),
-        'routing_gateway[0].host: found "sip.example", expected an IP',
+        VENDOR.replace("192.0.2.1", "sip_example..net"),
+        'routing_gateway[0].host: found "sip_example..net", expected an IP',
     ),
     (VENDOR + "port = 0", f"routing_gateway[0].port: found 0, {NUMBER} 1 to 65535"),
     (VENDOR + 'transport = "tls"', 'routing_gateway[0].transport: found "tls", expected one of "udp", "tcp"'),

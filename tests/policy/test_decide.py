@@ -9,6 +9,7 @@ import pytest
 from sipguard.model.rate import RateTable
 from sipguard.model.verdict import Permit, Reason
 from sipguard.policy.funds import Funds
+from sipguard.policy.health import Cause, Outage
 from tests.policy.world import (
     ACME,
     LONDON,
@@ -106,6 +107,7 @@ def everything_wrong() -> World:
         routes=[],
         funds=Funds(),
         counts=Calls(accounts={RESELLER: 1}),
+        out={1: Outage(Cause.PROBES, "answer to OPTIONS: none in time", 0, None)},
     )
     world.change(ACME, locked=True).change(ROOT, valid_till=1).change(RESELLER, call_limit=1)
     return world.change(ACME, max_rate_micros=1, cps_limit=0)
@@ -141,6 +143,8 @@ def test_the_order_of_the_checks() -> None:
     world.funds = plain.funds
     judge()
     world.routes = plain.routes
+    judge()
+    world.out = {}
     judge()
     world.rates = plain.rates
     judge()

@@ -26,6 +26,7 @@ DESIGN = {
     Reason.NOT_ENOUGH_MONEY: (402, 21),
     Reason.NO_ROUTE: (404, 3),
     Reason.MARGIN: (403, 21),
+    Reason.GATEWAYS_DOWN: (480, 38),
     Reason.GATEWAYS_FULL: (480, 34),
 }
 

@@ -23,6 +23,7 @@ from sipguard.model.verdict import Permit, Refusal, Verdict
 from sipguard.policy.decide import Moment, decide
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
+from sipguard.policy.health import Outages
 from sipguard.policy.pace import Pace
 
 UNIT = MICROS_PER_UNIT
@@ -184,6 +185,7 @@ class World:
     )
     counts: Calls = field(default_factory=Calls)
     pace: Pace = field(default_factory=Pace)
+    out: Outages = field(default_factory=dict)
 
     def change(self, account_key: int, **changes: Any) -> World:
         """Change one account, named by its key."""
@@ -226,6 +228,7 @@ class World:
             self.counts,
             self.pace,
             now,
+            self.out,
         )
 
     def permit(self, called: str = LONDON, **more: Any) -> Permit:

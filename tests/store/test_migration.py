@@ -24,6 +24,10 @@ INSERT INTO account (id, name, currency, rate_table_key, credit_limit_micros, lo
     VALUES ('a', 'A', 'BDT', 1, 0, 0);
 INSERT INTO ledger_account (kind, account_key, currency, balance_micros) VALUES
     ('balance', 1, 'BDT', 5), ('revenue', 1, 'BDT', 0);
+INSERT INTO routing_gateway (id, host, port, transport, locked, strip_digits, add_prefix, answer_timeout_ms,
+    ring_timeout_ms, failover_codes) VALUES ('v', '192.0.2.1', 5080, 'tcp', 0, 0, '', 4000, 181000, '[503]');
+INSERT INTO ledger_account (kind, routing_gateway_key, currency, balance_micros)
+    VALUES ('clearing', 1, 'BDT', 0);
 INSERT INTO journal_entry VALUES (1, 'payment:1', 'payment', 0, '', '', zeroblob(32), zeroblob(32));
 INSERT INTO posting VALUES (1, 0, 2, -5), (1, 1, 4, 5);
 INSERT INTO cdr (call, sip_call_id, outcome, source, called_received, calling_received, invited_ms, ended_ms,
@@ -68,7 +72,7 @@ def test_what_was_there_stays_and_means_what_it_did(first: Path) -> None:
     assert [tuple(table) for table in told.rate_tables] == [(1, "retail", "BDT", "up", "half_up", 1, None)]
     (account,) = told.accounts
     assert (account.time_zone, account.tax_ppm, account.balance_ledger) == ("UTC", 0, 4)
-    assert books.read(first, ledger.balances) == {1: 0, 2: -5, 3: 0, 4: 5, 5: 0, told.tax_ledger: 0}
+    assert books.read(first, ledger.balances) == {1: 0, 2: -5, 3: 0, 4: 5, 5: 0, 6: 0, told.tax_ledger: 0}
     levels = "SELECT call, charge_micros, tax_ppm, tax_micros, prefix FROM cdr_level ORDER BY call, position"
     assert books.rows(first, levels) == [(8, 3, 0, 0, ""), (8, 4, 0, 0, "880"), (9, 5, 0, 0, "880")]
     assert books.rows(first, "SELECT call, position, gateway_id, status FROM cdr_try") == [(8, 0, "v", 200)]
@@ -77,6 +81,9 @@ def test_what_was_there_stays_and_means_what_it_did(first: Path) -> None:
     found = books.read(first, lambda conn: cdr_find.by_sip_call_id(conn, "c"))
     assert [told.call for told in found] == [8, 9]
     assert [level.account_id for level in found[0].levels] == ["a", "b"]
+    (vendor,) = told.routing_gateways
+    assert (vendor.host, vendor.port, vendor.transport) == ("192.0.2.1", 5080, "tcp")
+    assert (vendor.probe_seconds, vendor.redirects, vendor.failover_codes) == (None, "refuse", {503})
     report = books.read(first, ledger.verify)
     assert (report.residual_micros, report.drifts) == ({"BDT": 0}, [])
 
