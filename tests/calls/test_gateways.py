@@ -308,7 +308,7 @@ def test_a_gateway_that_asked_for_rest_is_not_probed_meanwhile() -> None:
 
 def test_a_gateway_that_cannot_be_dialled_changes_nothing() -> None:
     desk = Desk(two())
-    with pytest.raises(ValueError, match="routing gateway 'vendor-2': not udp or tcp"):
+    with pytest.raises(ValueError, match="routing gateway 'vendor-2': not udp, tcp or tls"):
         desk.gateways.configure([vendor(1, FIRST[0]), vendor(2, SECOND[0], transport="sctp")])
     desk.invite()
     assert desk.invited().to == FIRST
