@@ -36,7 +36,7 @@ def dispatcher(exchange: Exchange) -> Callable[[Event], None]:
         try:
             _STEPS[type(event)](exchange, event)
         except Exception:
-            log.exception("call.step_failed", event=type(event).__name__, call=getattr(event, "call", None))
+            log.exception("call.step_failed", of=type(event).__name__, call=getattr(event, "call", None))
             if isinstance(event, Invite | Request):
                 exchange.engine.reject(event.call, 500, "Server Internal Error")
 

@@ -33,6 +33,9 @@ class Ledger:
         self.counts = Counts()
         self.cdrs: list[Cdr] = []
 
+    def refusal(self) -> str | None:
+        return None
+
     def submit(self, record: Record, done: Callable[[], None] | None = None) -> None:
         if isinstance(record, CallClosed):
             self.cdrs.append(record.cdr)
