@@ -155,13 +155,17 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """The running daemon's own counts, asked as `sipguard status` does but without a new Python."""
+        status: dict[str, Any] = self.ask("status")
+        return status
+
+    def ask(self, command: str) -> Any:
+        """The running daemon's answer to a command of its control socket."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
             control.settimeout(COMMAND_SECONDS)
             control.connect(str(self.directory / "sipguard.sock"))
-            control.sendall(b'{"command": "status", "args": {}}\n')
+            control.sendall(json.dumps({"command": command, "args": {}}).encode() + b"\n")
             with control.makefile() as answers:
-                status: dict[str, Any] = json.loads(answers.readline())["ok"]
-        return status
+                return json.loads(answers.readline())["ok"]
 
     def idle(self, seconds: float = 10.0) -> dict[str, Any]:
         """Wait until no call, hold or record is under way; the status then. Raises AssertionError."""
