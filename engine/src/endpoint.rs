@@ -56,6 +56,8 @@ pub struct Endpoint {
     pub(crate) calls: HashMap<u64, Box<Call>>,
     /// First call of each Call-ID; further ones hang on [`Call::sibling`].
     pub(crate) by_call_id: HashMap<u64, u64>,
+    /// The call of each Call-ID that we gave one side in the place of its own.
+    pub(crate) by_alias: HashMap<u64, u64>,
     pub(crate) wheel: Wheel,
     pub(crate) outbox: Outbox,
     pub(crate) streams: Streams,
@@ -96,6 +98,7 @@ impl Endpoint {
             table: Table::default(),
             calls: HashMap::new(),
             by_call_id: HashMap::new(),
+            by_alias: HashMap::new(),
             wheel: Wheel::new(now),
             outbox: Outbox::default(),
             streams: Streams::default(),
@@ -237,11 +240,8 @@ impl Endpoint {
 
     /// Whether a host and port are what peers know one of our sockets by.
     pub(crate) fn is_own_address(&self, host: &[u8], port: u16) -> bool {
-        let host = host.strip_prefix(b"[").unwrap_or(host);
-        let host = host.strip_suffix(b"]").unwrap_or(host);
-        self.listeners.iter().any(|listener| {
-            listener.port == port && host.eq_ignore_ascii_case(listener.host.as_bytes())
-        })
+        let mut listeners = self.listeners.iter();
+        listeners.any(|listener| listener.is_named(host, port))
     }
 
     /// How we name ourselves where `flow` goes.

@@ -149,6 +149,13 @@ impl Listener {
         }
     }
 
+    /// Whether a host, in brackets or not, and a port are what peers know it by.
+    pub fn is_named(&self, host: &[u8], port: u16) -> bool {
+        let host = host.strip_prefix(b"[").unwrap_or(host);
+        let host = host.strip_suffix(b"]").unwrap_or(host);
+        self.port == port && host.eq_ignore_ascii_case(self.host.as_bytes())
+    }
+
     /// Whether messages over this transport come in here.
     pub fn serves(&self, transport: Transport) -> bool {
         match transport {

@@ -402,7 +402,7 @@ fn f15_identity_passes_from_trusted_callers_only() {
         };
         assert!(wire
             .sg
-            .forward_for(call, &target(GATEWAY), Some("880"), trusted));
+            .forward_for(call, &target(GATEWAY), Some("880"), trusted, None));
         let sent = wire.sent().pop().unwrap().1;
         assert_eq!(
             sent.contains("\r\nP-Asserted-Identity : <sip:1@x>\r\n"),

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::party::{Leg, Party};
+use super::veil::Veil;
 use crate::arena::Id;
+use crate::event::Side;
 use crate::message::Message;
 use crate::proxy::screen::Screen;
 use crate::timer::Nanos;
@@ -84,6 +86,10 @@ pub struct Call {
     pub takes_refer: bool,
     /// It was called by a `sips` URI: all its requests go over TLS (26.2.2).
     pub secure: bool,
+    /// What each side is shown of the other; None: all as it is.
+    pub veil: Option<Arc<Veil>>,
+    /// The Call-ID that hiding gateways are given, once one was.
+    pub alias: Option<Box<[u8]>>,
     /// Known from the store, not from an INVITE of this run.
     pub restored: bool,
     /// Best refusal so far.
@@ -111,6 +117,23 @@ impl Call {
     /// Policy has judged its number; else it only passes through, as a relay's would.
     pub fn is_judged(&self) -> bool {
         self.screen != Screen::Open
+    }
+
+    /// For a request of ours that speaks for one end of a leg to the other, `to`: value of From, the end that it
+    /// goes to, by the name that it knows itself by, and Call-ID.
+    pub fn spoken(&self, to: Side, leg: &Party) -> (Box<[u8]>, Party, Box<[u8]>) {
+        let (from, far) = match to {
+            Side::Caller => (leg, &self.caller),
+            Side::Callee => (&self.caller, leg),
+        };
+        let (mut from, mut far, mut call_id) =
+            (from.identity.clone(), far.clone(), self.call_id.clone());
+        if let Some(veil) = &self.veil {
+            from = veil.identity(to.other(), to, &from);
+            far.identity = veil.identity(to, to, &far.identity);
+            call_id = veil.call_id(to, &call_id).into();
+        }
+        (from, far, call_id)
     }
 
     /// Some answered leg has not ended.

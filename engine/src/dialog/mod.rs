@@ -5,9 +5,11 @@ mod cseq;
 mod party;
 mod reach;
 mod saved;
+mod veil;
 
 pub use call::{Best, Call, Held, Phase};
 pub use cseq::Numbers;
 pub use party::{Leg, Party};
 pub use reach::{reach, route_uri};
 pub use saved::{restore, save};
+pub use veil::{address_of, Faces, Hidden, Mask, Reveal, Veil};

@@ -1,15 +1,18 @@
 //! A call as bytes, so that a restart knows it again: versioned, and readable by every later version.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::call::{Call, Phase};
 use super::cseq::Numbers;
 use super::party::{Leg, Party};
+use super::veil::{Faces, Veil};
 use crate::proxy::screen::Screen;
 use crate::transport::{Flow, Transport};
 
 const VERSION: u8 = 4;
-/// Saved before we sent requests of our own inside dialogs: one CSeq number for each end, behind its transport.
+/// Saved before a side could be shown other things than the other said, and before we sent requests of our own
+/// inside dialogs: one CSeq number for each end, behind its transport.
 const ONE_NUMBER: u8 = 3;
 /// Saved before there was more than one transport: without it, and all of UDP.
 const UDP_ONLY: u8 = 2;
@@ -20,18 +23,32 @@ const TRUSTED: u8 = 1;
 const TAKES_REFER: u8 = 2;
 const OPEN: u8 = 4;
 const SECURE: u8 = 8;
+const ASSERTED: u8 = 16;
+const PRIVATE: u8 = 32;
+/// A veil stands behind the Call-ID.
+const VEILED: u8 = 64;
 
 /// Save what a restart needs to know the call again.
 pub fn save(call: &Call) -> Box<[u8]> {
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    let flags = flag(call.screen == Screen::Trusted, TRUSTED)
-        | flag(call.screen == Screen::Open, OPEN)
+    let screen = match call.screen {
+        Screen::Untrusted => 0,
+        Screen::Trusted => TRUSTED,
+        Screen::Open => OPEN,
+        Screen::Asserted => ASSERTED,
+        Screen::Private => PRIVATE,
+    };
+    let flags = screen
+        | flag(call.veil.is_some(), VEILED)
         | flag(call.takes_refer, TAKES_REFER)
         | flag(call.secure, SECURE);
     let mut out = vec![VERSION, flags];
     out.extend_from_slice(&call.token.to_be_bytes());
     write_bytes(&mut out, &call.call_id);
     out.extend_from_slice(&call.invite_cseq.to_be_bytes());
+    if let Some(veil) = &call.veil {
+        write_veil(&mut out, veil);
+    }
     write_party(&mut out, &call.caller);
     for leg in call.legs.iter().filter(|leg| leg.is_up()) {
         write_party(&mut out, &leg.party);
@@ -56,6 +73,10 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
     let mut invite_cseq = match version {
         VERSION => read_number(&mut rest)?,
         _ => 0,
+    };
+    let veil = match flags & VEILED {
+        0 => None,
+        _ => Some(read_veil(&mut rest)?),
     };
     let (caller, number) = read_party(&mut rest, version)?;
     if version != VERSION {
@@ -87,13 +108,19 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
         cancelled: false,
         ringing: None,
         early_media: false,
-        screen: match flags & (TRUSTED | OPEN) {
+        screen: match flags & (TRUSTED | OPEN | ASSERTED | PRIVATE) {
             0 => Screen::Untrusted,
             TRUSTED => Screen::Trusted,
+            ASSERTED => Screen::Asserted,
+            PRIVATE => Screen::Private,
             _ => Screen::Open,
         },
         takes_refer: flags & TAKES_REFER != 0,
         secure: flags & SECURE != 0,
+        alias: veil
+            .as_ref()
+            .and_then(|veil| Some(veil.call_id.as_ref()?.callee.clone())),
+        veil: veil.map(Arc::new),
         restored: true,
         best: None,
         held: VecDeque::new(),
@@ -102,6 +129,41 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
         invite_cseq,
         caller,
         legs,
+    })
+}
+
+const HIDES: u8 = 1;
+const FROM: u8 = 2;
+const TO: u8 = 4;
+const CALL_ID: u8 = 8;
+
+fn write_veil(out: &mut Vec<u8>, veil: &Veil) {
+    let faces = [(&veil.from, FROM), (&veil.to, TO), (&veil.call_id, CALL_ID)];
+    let known = faces.iter().filter(|(faces, _)| faces.is_some());
+    let flags = known.fold(0, |flags, (_, bit)| flags | bit);
+    out.push(flags | if veil.hides { HIDES } else { 0 });
+    for faces in faces.iter().filter_map(|(faces, _)| faces.as_ref()) {
+        write_bytes(out, &faces.caller);
+        write_bytes(out, &faces.callee);
+    }
+    write_bytes(out, &veil.vias);
+}
+
+fn read_veil(rest: &mut &[u8]) -> Option<Veil> {
+    let flags = *take(rest, 1)?.first()?;
+    let mut faces = |bit: u8| -> Option<Option<Faces>> {
+        if flags & bit == 0 {
+            return Some(None);
+        }
+        let (caller, callee) = (read_bytes(rest)?, read_bytes(rest)?);
+        Some(Some(Faces { caller, callee }))
+    };
+    Some(Veil {
+        hides: flags & HIDES != 0,
+        from: faces(FROM)?,
+        to: faces(TO)?,
+        call_id: faces(CALL_ID)?,
+        vias: read_bytes(rest)?,
     })
 }
 
@@ -272,6 +334,8 @@ mod tests {
             screen: Screen::Trusted,
             takes_refer: false,
             secure: true,
+            veil: None,
+            alias: None,
             restored: false,
             best: None,
             held: VecDeque::new(),

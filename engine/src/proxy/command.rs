@@ -9,9 +9,10 @@ use crate::event::{Cause, Side};
 use crate::message::Message;
 use crate::parse::MAX_MESSAGE;
 use crate::proxy::forward::{self, Edits, RecordRoute};
+use crate::proxy::hide::Shown;
+use crate::proxy::identity::Caller;
 use crate::proxy::refused::Said;
 use crate::proxy::response::redirects;
-use crate::proxy::screen::{self, Screen};
 use crate::proxy::send::Outgoing;
 use crate::proxy::validate::SIPS_NOT_ALLOWED;
 use crate::timer::{Nanos, Timer};
@@ -39,6 +40,12 @@ pub struct Target {
     pub dials_by_to: bool,
     /// A caller may send it REFER inside a call, and so have it call a number that nobody has judged.
     pub takes_refer: bool,
+    /// Within our trust domain (RFC 3325 2.3): it is told who calls though the caller asks for privacy.
+    pub trusted: bool,
+    /// Neither it nor its callers see the other in Via, Record-Route and Contact.
+    pub hides_topology: bool,
+    /// With that: it is given another Call-ID.
+    pub hides_call_id: bool,
 }
 
 impl Endpoint {
@@ -47,26 +54,23 @@ impl Endpoint {
     /// `user` is the only user part that leaves; None keeps the request URI and all headers that came in, which is
     /// for relays that judge no numbers. A request outside a dialog that policy was asked about goes the same way.
     pub fn forward(&mut self, id: u64, target: &Target, user: Option<&str>) -> bool {
-        self.forward_for(id, target, user, false)
+        self.forward_for(id, target, user, false, None)
     }
 
     /// The same for a caller that may be `trusted`: what it says of identities goes along then, now and in every
-    /// later request of the call.
+    /// later request of the call. `caller`: who calls, where a gateway is told other things of it.
     pub fn forward_for(
         &mut self,
         id: u64,
         target: &Target,
         user: Option<&str>,
         trusted: bool,
+        caller: Option<&Caller>,
     ) -> bool {
-        let screen = match user {
-            Some(_) => Screen::of_caller(trusted),
-            None => Screen::Open,
-        };
         let Some(call) = self.calls.get_mut(&id) else {
             return self.forward_request(id, target, user);
         };
-        let (Some(invite), Some(server), None) = (call.invite.clone(), call.server, call.client)
+        let (Some(invite), Some(server_id), None) = (call.invite.clone(), call.server, call.client)
         else {
             return false;
         };
@@ -76,10 +80,10 @@ impl Endpoint {
         let first = call.phase == Phase::Deciding;
         let (cancelled, token) = (call.cancelled, call.token);
         call.phase = Phase::Proceeding;
-        (call.screen, call.takes_refer) = (screen, target.takes_refer);
+        call.takes_refer = target.takes_refer;
         let secure = call.secure;
         if first {
-            self.answer(server, 100, "Trying", b"");
+            self.answer(server_id, 100, "Trying", b"");
         }
         if cancelled {
             // The CANCEL came before the decision: nothing leaves.
@@ -90,8 +94,19 @@ impl Endpoint {
             self.branch_failed(id, 480, Cause::Transport, Said::default());
             return true;
         }
+        let flow = self.flow_to(target);
+        let request_uri = request_uri_for(&invite, target, user);
+        let shown = match user {
+            Some(_) => self.show(id, target, flow, &request_uri, trusted, caller),
+            None => Some(Shown::all()),
+        };
+        let Some(Shown { screen, veil, mask }) = shown else {
+            // RFC 3323 5: privacy that cannot be had, and the caller would rather not call.
+            self.branch_failed(id, 500, Cause::Response, Said::default());
+            return true;
+        };
+        self.unveil(id, server_id, screen, veil);
         let branch = self.keys.random();
-        let server_id = server;
         let Some(server) = self.table.servers.get(server_id) else {
             return false;
         };
@@ -100,17 +115,6 @@ impl Endpoint {
             .keys
             .loop_key(&invite.bytes, &invite.index, server.source.ip());
         let session = self.session_edit(server_id, &invite.bytes, &invite.index);
-        let flow = self.flow_to(target);
-        let request_uri = request_uri_for(&invite, target, user);
-        let to = match screen {
-            Screen::Open => None,
-            _ if target.dials_by_to => Some(screen::to_judged(
-                &invite.bytes,
-                &invite.index,
-                &request_uri,
-            )),
-            _ => screen::to_value(&invite.bytes, &invite.index),
-        };
         let mut out = Vec::with_capacity(invite.bytes.len() + 256);
         forward::print(
             &mut out,
@@ -130,7 +134,7 @@ impl Endpoint {
                 routes: b"",
                 screen,
                 authenticator: self.authenticator.as_ref(),
-                to: to.as_deref(),
+                mask: mask.as_ref(),
                 renumber: None,
                 session,
             },
@@ -221,6 +225,10 @@ impl Endpoint {
             Some(best) if best.status == 480 => {
                 self.answer(server, 480, "Temporarily Unavailable", SIPS_NOT_ALLOWED);
                 480
+            }
+            Some(best) if best.status == 500 => {
+                self.answer(server, 500, "Server Internal Error", b"");
+                500
             }
             Some(best) if best.status == 513 => {
                 self.answer(server, 513, "Message Too Large", b"");

@@ -1,8 +1,10 @@
 //! Request forwarding, RFC 3261 16.6: the message that came in is edited, not rebuilt. What is not named
 //! here or held back by screen.rs leaves byte for byte as it came, in its order (16.6 step 1; F-01, M-17).
 
+use crate::dialog::{Hidden, Mask};
 use crate::digest::Authenticator;
-use crate::message::{Index, Name, Start};
+use crate::header::{self, NameAddr, Params};
+use crate::message::{Field, Index, Name, Start};
 use crate::print;
 use crate::proxy::screen::Screen;
 use crate::proxy::session::SessionEdit;
@@ -29,8 +31,8 @@ pub struct Edits<'a> {
     pub screen: Screen,
     /// Credentials for its realm were for us, and go no further (22.3, checklist I-02).
     pub authenticator: Option<&'a Authenticator>,
-    /// Value of the To header; None: as it came.
-    pub to: Option<&'a [u8]>,
+    /// What it carries in place of what came in; None: all of that.
+    pub mask: Option<&'a Mask>,
     /// New numbers for CSeq and RAck; None: as they came.
     pub renumber: Option<Renumber>,
     /// What of the session timers changes (RFC 4028 8.1).
@@ -67,10 +69,14 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     out.extend_from_slice(edits.request_uri);
     out.extend_from_slice(b" SIP/2.0\r\n");
     write_via(out, edits.hop, edits.branch, edits.loop_key);
+    let hidden = edits.mask.and_then(|mask| mask.hidden.as_ref());
+    if let Some(hidden) = hidden {
+        out.extend_from_slice(&hidden.vias);
+    }
     if let Some(route) = &edits.record_route {
-        write_record_route(out, edits.hop, route);
-        if route.inbound != edits.hop {
-            write_record_route(out, route.inbound, route);
+        write_record_route(out, edits.hop, route.token, route.secure);
+        if route.inbound != edits.hop && hidden.is_none() {
+            write_record_route(out, route.inbound, route.token, route.secure);
         }
     }
     if !edits.routes.is_empty() {
@@ -79,12 +85,14 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     let mut copied = index.start_line.end as usize;
     let mut top_via = edits.via;
     let mut session = edits.session;
+    let mut contact = true;
     let mut keep_until = |out: &mut Vec<u8>, until: u32, next: u32| {
         out.extend_from_slice(bytes.get(copied..until as usize).unwrap_or_default());
         copied = next as usize;
     };
     for field in &index.fields {
         match field.name {
+            Name::Via if hidden.is_some() => keep_until(out, field.line.start, field.line.end),
             Name::Via => {
                 if let Some(fixed) = top_via.take() {
                     keep_until(out, field.line.start, field.line.end);
@@ -108,11 +116,9 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
                 out.extend_from_slice(b"\r\n");
             }
             Name::Route => keep_until(out, field.line.start, field.line.end),
-            Name::To => {
-                if let Some(value) = edits.to {
-                    keep_until(out, field.line.start, field.line.end);
-                    print::header(out, b"To", value);
-                }
+            _ if edits.mask.is_some_and(|mask| changes(mask, field.name)) => {
+                keep_until(out, field.line.start, field.line.end);
+                write_changed(out, bytes, field, edits.mask, &mut contact);
             }
             Name::ProxyAuthorization | Name::Authorization
                 if edits
@@ -147,12 +153,84 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
         out.extend_from_slice(b"Max-Forwards: 70\r\n");
     }
     session.append(out);
+    if let Some(mask) = edits.mask {
+        out.extend_from_slice(&mask.more);
+    }
     let body = index.body.of(bytes);
     if index.content_length.is_none() && (edits.hop.transport.is_reliable() || body.len() > LARGE) {
         print::content_length(out, body.len()); // step 10
     }
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(body);
+}
+
+/// Whether a field of that name is another one behind a mask.
+pub(crate) fn changes(mask: &Mask, name: Name) -> bool {
+    match name {
+        Name::From => mask.from.is_some(),
+        Name::To => mask.to.is_some(),
+        Name::CallId => mask.call_id.is_some(),
+        Name::ReferTo => mask.refer_to.is_some(),
+        Name::Contact | Name::RecordRoute => mask.hidden.is_some(),
+        Name::PAssertedIdentity => mask.replaces_assertions,
+        Name::HistoryInfo => mask.drops_history,
+        _ => false,
+    }
+}
+
+/// Print such a field as the mask has it. `contact`: whether a Contact may still be printed; there is one of us.
+pub(crate) fn write_changed(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    field: &Field,
+    mask: Option<&Mask>,
+    contact: &mut bool,
+) {
+    let Some(mask) = mask else { return };
+    let (label, value): (&[u8], Option<&[u8]>) = match field.name {
+        Name::From => (b"From", mask.from.as_deref()),
+        Name::To => (b"To", mask.to.as_deref()),
+        Name::CallId => (b"Call-ID", mask.call_id.as_deref()),
+        Name::ReferTo => (b"Refer-To", mask.refer_to.as_deref()),
+        Name::Contact => {
+            if let (Some(hidden), true) = (&mask.hidden, std::mem::take(contact)) {
+                write_contact(out, bytes, field, hidden);
+            }
+            return;
+        }
+        _ => return,
+    };
+    if let Some(value) = value {
+        print::header(out, label, value);
+    }
+}
+
+/// Our Contact in the place of a peer's, with what that says of its abilities (RFC 3840), but for what names the
+/// peer itself (RFC 5626, RFC 5627).
+fn write_contact(out: &mut Vec<u8>, bytes: &[u8], field: &Field, hidden: &Hidden) {
+    out.extend_from_slice(b"Contact: <");
+    out.extend_from_slice(&hidden.contact);
+    out.push(b'>');
+    let first = header::element_spans(bytes, field.value).next();
+    let params = first
+        .and_then(|element| NameAddr::parse(bytes, element).ok())
+        .map(|address| address.params)
+        .unwrap_or_default();
+    for param in Params::new(bytes, params).flatten() {
+        let name = param.name.of(bytes);
+        let tells = [&b"+sip.instance"[..], b"reg-id", b"pub-gruu", b"temp-gruu"]
+            .iter()
+            .any(|one| name.eq_ignore_ascii_case(one));
+        if !tells {
+            out.push(b';');
+            out.extend_from_slice(name);
+            if let Some(value) = param.value {
+                out.push(b'=');
+                out.extend_from_slice(value.of(bytes));
+            }
+        }
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// A request URI as it came, without the parameter that may not stand in one (19.1.1, table 1).
@@ -219,21 +297,25 @@ pub fn write_via(out: &mut Vec<u8>, hop: Hop, branch: u64, loop_key: Option<u64>
 /// Name of the parameter that carries the key of a call in our Record-Route URI.
 pub const TOKEN: &[u8] = b"sg";
 
-fn write_record_route(out: &mut Vec<u8>, hop: Hop, route: &RecordRoute) {
-    out.extend_from_slice(if route.secure {
-        b"Record-Route: <sips:"
-    } else {
-        b"Record-Route: <sip:"
-    });
+/// `Record-Route: <...>` with our URI.
+pub(crate) fn write_record_route(out: &mut Vec<u8>, hop: Hop, token: u64, secure: bool) {
+    out.extend_from_slice(b"Record-Route: <");
+    write_own_uri(out, hop, b";lr", token, secure);
+    out.extend_from_slice(b">\r\n");
+}
+
+/// Our URI with the key of a call, as one side reaches it.
+pub(crate) fn write_own_uri(out: &mut Vec<u8>, hop: Hop, params: &[u8], token: u64, secure: bool) {
+    out.extend_from_slice(if secure { &b"sips:"[..] } else { b"sip:" });
     out.extend_from_slice(hop.sent_by.as_bytes());
     // RFC 5630 3.1.3: of a sips URI TLS goes without saying. In a sip URI transport=tls is what peers understand,
     // though RFC 3261 26.2.2 had deprecated it.
     match hop.transport {
         Transport::Tcp => out.extend_from_slice(b";transport=tcp"),
-        Transport::Tls if !route.secure => out.extend_from_slice(b";transport=tls"),
+        Transport::Tls if !secure => out.extend_from_slice(b";transport=tls"),
         Transport::Udp | Transport::Tls => {}
     }
-    out.extend_from_slice(b";lr;sg=");
-    print::hex(out, route.token);
-    out.extend_from_slice(b">\r\n");
+    out.extend_from_slice(params);
+    out.extend_from_slice(b";sg=");
+    print::hex(out, token);
 }

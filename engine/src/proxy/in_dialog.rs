@@ -9,6 +9,7 @@ use crate::event::{Event, Side};
 use crate::header;
 use crate::message::{Method, Name};
 use crate::proxy::forward::{self, Edits, RecordRoute, Renumber};
+use crate::proxy::hide::{self, Key};
 use crate::proxy::originate;
 use crate::proxy::screen::Screen;
 use crate::proxy::send::Outgoing;
@@ -134,6 +135,14 @@ impl Endpoint {
                 return None;
             }
             let (side, leg) = match_tags(call, from, to)?;
+            // Each side knows the call by one Call-ID, which need not be the other's.
+            let known = call
+                .veil
+                .as_ref()
+                .map(|veil| veil.call_id(side, &call.call_id));
+            if known.is_some_and(|known| known != index.call_id.of(bytes)) {
+                return None;
+            }
             Some((call.id, side, leg))
         })
     }
@@ -153,13 +162,25 @@ impl Endpoint {
             self.session_edit(server, message.bytes, message.index)
         });
         let key = self.server_key(message, message.index.method);
-        let via = self
-            .table
-            .server(key)
-            .and_then(|id| self.table.servers.get(id))
-            .and_then(|server| server.via.as_deref());
         let now = self.now;
+        let refer_to = (message.index.method == Method::Refer)
+            .then(|| self.refer_to(message.bytes, message.index, side))
+            .flatten();
+        let server_id = self.table.server(key);
         let call = self.calls.get_mut(&id)?;
+        if let (Some(veil), Some(server)) = (
+            &call.veil,
+            server_id.and_then(|id| self.table.servers.get_mut(id)),
+        ) {
+            let routes = match veil.hides {
+                true => hide::routes_of(message.bytes, message.index),
+                false => Box::default(),
+            };
+            server.reveal =
+                hide::reveal(&self.listeners, veil, side, Key::of(call), server, &routes);
+        }
+        let server = server_id.and_then(|id| self.table.servers.get(id));
+        let via = server.and_then(|server| server.via.as_deref());
         let screen = match side {
             Side::Caller => call.screen,
             Side::Callee => Screen::Open,
@@ -189,6 +210,20 @@ impl Endpoint {
         }
         let flow = to.flow;
         let (request_uri, routes) = originate::route_plan(to);
+        let mask = call.veil.as_ref().map(|veil| {
+            let mut mask = veil.mask(side.other(), side, message.bytes, message.index);
+            mask.refer_to = refer_to;
+            mask.hidden = veil.hides.then(|| {
+                hide::hidden(
+                    &self.listeners,
+                    flow,
+                    Key::of(call),
+                    message.bytes,
+                    message.index,
+                )
+            });
+            mask
+        });
         let hop = Hop::of(&self.listeners, flow);
         let mut out = Vec::with_capacity(message.bytes.len() + 256);
         forward::print(
@@ -209,7 +244,7 @@ impl Endpoint {
                 routes: &routes,
                 screen,
                 authenticator: self.authenticator.as_ref(),
-                to: None,
+                mask: mask.as_ref(),
                 renumber,
                 session,
             },

@@ -3,8 +3,9 @@
 //! What comes in: [`request`] (16.3, 16.4), [`validate`], [`loops`], [`ack`], [`cancel`] (16.10), [`in_dialog`],
 //! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). Who it is from:
 //! [`challenge`] (22.3). What policy orders: [`command`] (16.6). How it is printed: [`forward`], [`reply`], [`derive`],
-//! [`originate`], [`probe`]; what a caller may not tell a gateway: [`screen`]. Calls whose ends vanish:
-//! [`ping`], [`session`]. How it leaves: [`respond`], [`send`].
+//! [`originate`], [`probe`]; what a caller may not tell a gateway: [`screen`]; what it is told of the caller:
+//! [`identity`], [`privacy`]; what each side is shown of the other: [`hide`]. Calls whose ends vanish: [`ping`],
+//! [`session`]. How it leaves: [`respond`], [`send`].
 
 pub mod ack;
 pub mod cancel;
@@ -12,11 +13,14 @@ pub mod challenge;
 pub mod command;
 pub mod derive;
 pub mod forward;
+pub mod hide;
+pub mod identity;
 pub mod in_dialog;
 pub mod loops;
 pub mod originate;
 pub mod out_of_dialog;
 pub mod ping;
+pub mod privacy;
 pub mod probe;
 pub mod refused;
 pub mod reply;

@@ -85,7 +85,7 @@ impl Endpoint {
                 routes: b"",
                 screen: user.map_or(Screen::Open, |_| Screen::Untrusted),
                 authenticator: self.authenticator.as_ref(),
-                to: None,
+                mask: None,
                 renumber: None,
                 session: SessionEdit::default(),
             },

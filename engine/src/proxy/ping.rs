@@ -158,10 +158,8 @@ impl Endpoint {
             return;
         };
         let cseq = leg.numbers(to.other()).own();
-        let (from, to) = match to {
-            Side::Callee => (&call.caller, &leg.party),
-            Side::Caller => (&leg.party, &call.caller),
-        };
+        let leg = leg.party.clone();
+        let (from, to, call_id) = call.spoken(to, &leg);
         let flow = to.flow;
         let mut out = Vec::with_capacity(512);
         originate::print(
@@ -169,9 +167,9 @@ impl Endpoint {
             &Own {
                 method,
                 cseq,
-                from: &from.identity,
-                to,
-                call_id: &call.call_id,
+                from: &from,
+                to: &to,
+                call_id: &call_id,
                 hop: crate::transport::Hop::of(&self.listeners, flow),
                 branch,
                 reason,

@@ -1,7 +1,9 @@
 //! Responses: our own (RFC 3261 8.2.6), and those that pass through (16.7).
 
-use crate::message::{Index, Name};
+use crate::dialog::Reveal;
+use crate::message::{Index, Name, Start};
 use crate::print;
+use crate::proxy::forward::{changes, write_changed};
 use crate::transport::Transport;
 
 /// A response of our own.
@@ -35,21 +37,9 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, reply: &Reply) {
     out.push(b' ');
     out.extend_from_slice(phrase.as_bytes());
     out.extend_from_slice(b"\r\n");
-    let mut top_via = via;
+    write_vias(out, bytes, index, via);
     for field in &index.fields {
         match field.name {
-            Name::Via => match top_via.take() {
-                Some(fixed) => {
-                    out.extend_from_slice(b"Via: ");
-                    out.extend_from_slice(fixed);
-                    out.extend_from_slice(
-                        bytes
-                            .get(index.via.value.end as usize..field.line.end as usize)
-                            .unwrap_or(b"\r\n"),
-                    );
-                }
-                None => out.extend_from_slice(field.line.of(bytes)),
-            },
             Name::To if index.to.tag.is_empty() && tag.is_some() => {
                 out.extend_from_slice(b"To: ");
                 out.extend_from_slice(field.value.of(bytes));
@@ -74,6 +64,25 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, reply: &Reply) {
     out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
 }
 
+/// The Via lines of a request as its responses carry them; `top`: the topmost value, None: as it came.
+pub(crate) fn write_vias(out: &mut Vec<u8>, bytes: &[u8], index: &Index, mut top: Option<&[u8]>) {
+    for field in index.all(Name::Via) {
+        match top.take() {
+            Some(fixed) => {
+                out.extend_from_slice(b"Via: ");
+                out.extend_from_slice(fixed);
+                // Further values of the same line follow as they stand.
+                out.extend_from_slice(
+                    bytes
+                        .get(index.via.value.end as usize..field.line.end as usize)
+                        .unwrap_or(b"\r\n"),
+                );
+            }
+            None => out.extend_from_slice(field.line.of(bytes)),
+        }
+    }
+}
+
 /// Whether a response has a Via behind the top one: without, it was meant for us and goes no further (16.7 step 3).
 pub fn passes(index: &Index) -> bool {
     !index.via.last_in_field || index.all(Name::Via).nth(1).is_some()
@@ -85,6 +94,8 @@ pub struct Back<'a> {
     pub transport: Transport,
     /// CSeq number of the request that it answers, as its sender gave it.
     pub cseq: u32,
+    /// What it carries in place of what came back; None: that as it is.
+    pub reveal: Option<&'a Reveal>,
     /// Whole header lines that are added.
     pub extra: &'a [u8],
 }
@@ -94,15 +105,28 @@ pub struct Back<'a> {
 ///
 /// Returns false where no further Via is left: such a response was meant for us and goes no further.
 pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index, back: &Back) -> bool {
-    if !passes(index) {
+    let mask = back.reveal.map(|reveal| reveal.mask(bytes, index));
+    let mask = mask.as_ref();
+    let hidden = mask.and_then(|mask| mask.hidden.as_ref());
+    if hidden.is_none() && !passes(index) {
         return false;
     }
     let mut copied = 0;
+    if let Some(hidden) = hidden {
+        out.extend_from_slice(index.start_line.of(bytes));
+        out.extend_from_slice(&hidden.vias);
+        out.extend_from_slice(&hidden.record_routes);
+        copied = index.start_line.end as usize;
+    }
+    // A Contact beyond 2xx names places to call instead, and none of those is ours.
+    let mut contact = matches!(index.start, Start::Response { status, .. } if status < 300);
     let mut top_via = true;
     for field in &index.fields {
-        let top = field.name == Name::Via && std::mem::take(&mut top_via);
+        let via = field.name == Name::Via;
+        let top = via && std::mem::take(&mut top_via) || via && hidden.is_some();
         let renumbered = field.name == Name::CSeq && index.cseq.number != back.cseq;
-        if !(top || renumbered) {
+        let masked = mask.is_some_and(|mask| changes(mask, field.name));
+        if !(top || renumbered || masked) {
             continue;
         }
         out.extend_from_slice(
@@ -117,7 +141,9 @@ pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index, back: &Back) -> bool
             out.push(b' ');
             out.extend_from_slice(index.cseq.method.of(bytes));
             out.extend_from_slice(b"\r\n");
-        } else if !index.via.last_in_field {
+        } else if masked {
+            write_changed(out, bytes, field, mask, &mut contact);
+        } else if hidden.is_none() && !index.via.last_in_field {
             print::header(out, b"Via", index.via.rest.of(bytes));
         }
     }

@@ -123,6 +123,8 @@ impl Endpoint {
             screen: Screen::Untrusted,
             takes_refer: false,
             secure,
+            veil: None,
+            alias: None,
             restored: false,
             best: None,
             held: VecDeque::new(),

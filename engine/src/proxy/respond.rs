@@ -33,6 +33,7 @@ impl Endpoint {
             request: Some(request),
             response: None,
             call,
+            reveal: None,
             client: None,
             cseq: message.index.cseq.number,
             session_seconds: 0,

@@ -7,6 +7,7 @@ use crate::event::{Cause, Event, Side};
 use crate::header;
 use crate::message::{Index, Method, Name, Start};
 use crate::proxy::cancel::cancel_key;
+use crate::proxy::hide::second_via;
 use crate::proxy::originate::{self, Own};
 use crate::proxy::refused::{retry_after, Said};
 use crate::proxy::reply::Back;
@@ -39,7 +40,7 @@ impl Endpoint {
         let Some(id) = self.table.client(key) else {
             return self.stray(message, status, method);
         };
-        let Some(client) = self.table.clients.get_mut(id) else {
+        let Some(client) = self.table.clients.get(id) else {
             return;
         };
         // Only the peer that was asked may answer (checklist S-18).
@@ -51,11 +52,14 @@ impl Endpoint {
             return;
         }
         // What cannot be passed on must not move the transaction either: the call would wait for nothing.
-        let passes_on = matches!(client.origin, Origin::Call | Origin::Relay(_));
-        if passes_on && !reply::passes(message.index) {
+        let (origin, call) = (client.origin, client.call);
+        if !self.leads_back(origin, call, message, method) {
             self.counters.dropped += 1;
             return;
         }
+        let Some(client) = self.table.clients.get_mut(id) else {
+            return;
+        };
         match &mut client.machine {
             ClientMachine::Invite(state) if method == Method::Invite => {
                 let received = state.receive(status);
@@ -66,6 +70,40 @@ impl Endpoint {
                 self.non_invite_response(id, message, status, received);
             }
             _ => self.counters.dropped += 1,
+        }
+    }
+
+    /// Whether a response goes to who asked by its own Vias too: behind ours stands the one that the request came
+    /// with. A third party's there would have the caller, or a proxy in front of it, send the answer on to an
+    /// address of the gateway's choice (16.7 step 3, bypass C14).
+    fn leads_back(&self, origin: Origin, call: u64, message: Incoming, method: Method) -> bool {
+        let server = match origin {
+            Origin::Call => self.calls.get(&call).and_then(|call| call.server),
+            Origin::Relay(server) => Some(server),
+            Origin::Own | Origin::Abandoned | Origin::Probe(_) | Origin::Ping(..) => return true,
+        };
+        let Some(server) = server.and_then(|id| self.table.servers.get(id)) else {
+            return reply::passes(message.index);
+        };
+        if server
+            .reveal
+            .as_ref()
+            .is_some_and(|reveal| reveal.hidden.is_some())
+        {
+            return true; // it left with our Vias alone, and those of who asked are put back
+        }
+        let Incoming { bytes, index, .. } = message;
+        let Some(via) = second_via(bytes, index) else {
+            return false;
+        };
+        match self.keys.server_of(bytes, index, &via, method) {
+            Some(key) => key == server.key,
+            // RFC 2543: told by its address, which the request's Via had, or was given as `received`.
+            None => [via.received, via.host].iter().any(|host| {
+                let text = std::str::from_utf8(host.of(bytes)).unwrap_or_default();
+                let ip = text.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+                ip.is_ok_and(|ip| ip == server.source.ip())
+            }),
         }
     }
 
@@ -186,6 +224,7 @@ impl Endpoint {
         let back = Back {
             transport: server.reply.transport,
             cseq: server.cseq,
+            reveal: server.reveal.as_deref(),
             extra: &missing.map_or_else(Vec::new, refreshed_by_caller),
         };
         reply::pass(out, message.bytes, message.index, &back)
@@ -419,9 +458,14 @@ impl Endpoint {
         {
             leg.from_caller.knows_invite(number); // for its ACK
         }
+        let reveal = self
+            .calls
+            .get(&id)
+            .and_then(|call| self.reveal_restored(call));
         let back = Back {
             transport: flow.transport,
             cseq: number,
+            reveal: reveal.as_ref(),
             extra: b"",
         };
         let mut out = Vec::new();

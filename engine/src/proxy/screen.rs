@@ -4,7 +4,6 @@
 //!
 //! Names are matched as the parser read them: any case, compact forms, blanks before the colon, repeated.
 
-use crate::header::NameAddr;
 use crate::message::{Field, Index, Method, Name};
 use crate::print;
 use crate::uri::{self, Scheme};
@@ -16,8 +15,12 @@ pub enum Screen {
     Open,
     /// A caller within the trust domain: what it says of identities passes.
     Trusted,
+    /// Such a caller, where we say who calls: what it says of diversions passes.
+    Asserted,
     /// Any other caller.
     Untrusted,
+    /// A caller that the gateway is not to be told of (RFC 3323).
+    Private,
 }
 
 impl Screen {
@@ -35,9 +38,16 @@ impl Screen {
         match self {
             Screen::Open => false,
             Screen::Trusted => reaches_further(method, field.name),
+            Screen::Asserted => reaches_further(method, field.name) || asserts_caller(field.name),
             Screen::Untrusted => {
                 reaches_further(method, field.name)
                     || tells_identity(field.name, field.label.of(bytes))
+            }
+            Screen::Private => {
+                let label = field.label.of(bytes);
+                reaches_further(method, field.name)
+                    || tells_identity(field.name, label)
+                    || tells_caller(field.name, label)
             }
         }
     }
@@ -50,6 +60,35 @@ fn reaches_further(method: Method, name: Name) -> bool {
     match name {
         Name::Replaces | Name::Join | Name::TargetDialog => true,
         Name::ReferTo => method != Method::Refer,
+        _ => false,
+    }
+}
+
+/// Fields that say who calls, each in its own way.
+fn asserts_caller(name: Name) -> bool {
+    matches!(
+        name,
+        Name::PAssertedIdentity | Name::PPreferredIdentity | Name::RemotePartyId
+    )
+}
+
+/// Fields beside those by which a gateway could tell a caller that wants to be hidden: those that RFC 3323 5.3
+/// names, and Identity, whose passport holds the number (RFC 8225).
+fn tells_caller(name: Name, label: &[u8]) -> bool {
+    match name {
+        Name::Identity
+        | Name::IdentityInfo
+        | Name::Subject
+        | Name::UserAgent
+        | Name::ReferredBy => true,
+        Name::Other => [
+            &b"Call-Info"[..],
+            b"Organization",
+            b"Reply-To",
+            b"In-Reply-To",
+        ]
+        .iter()
+        .any(|one| label.eq_ignore_ascii_case(one)),
         _ => false,
     }
 }
@@ -80,10 +119,10 @@ fn tells_identity(name: Name, label: &[u8]) -> bool {
     }
 }
 
-/// The To value as a gateway may see it, where that is not as it came: no password, no parameters of the number
+/// The address of To as a gateway may see it, where that is not as it came: no password, no parameters of the number
 /// (post-dial digits, another routing number), no headers. Its number stays as dialled; section 16.6 leaves To
 /// alone, and a gateway that dials by it is marked (`Target::dials_by_to`).
-pub fn to_value(bytes: &[u8], index: &Index) -> Option<Vec<u8>> {
+pub fn to_address(bytes: &[u8], index: &Index) -> Option<Vec<u8>> {
     let to = &index.to;
     let uri = uri::parse(to.uri.of(bytes)).ok()?;
     let user = uri.user.unwrap_or_default();
@@ -125,22 +164,14 @@ pub fn to_value(bytes: &[u8], index: &Index) -> Option<Vec<u8>> {
         }
         Scheme::Tel | Scheme::Other => return None,
     }
-    Some(wrapped(bytes, to, &clean))
+    Some(wrapped(&clean))
 }
 
-/// A To value that names the judged number, for a gateway that dials by it.
-pub fn to_judged(bytes: &[u8], index: &Index, request_uri: &[u8]) -> Vec<u8> {
-    wrapped(bytes, &index.to, request_uri)
-}
-
-fn wrapped(bytes: &[u8], address: &NameAddr, uri: &[u8]) -> Vec<u8> {
+/// An address around a URI.
+pub fn wrapped(uri: &[u8]) -> Vec<u8> {
     let mut value = vec![b'<'];
     value.extend_from_slice(uri);
     value.push(b'>');
-    if !address.params.is_empty() {
-        value.push(b';');
-        value.extend_from_slice(address.params.of(bytes));
-    }
     value
 }
 
@@ -240,7 +271,7 @@ mod tests {
             ("<sip:44:53@h>", "<sip:44@h>"),
             (
                 "\"B\" <sip:44;postd=pp53@h:5070;user=phone>;x=1",
-                "<sip:44@h:5070;user=phone>;x=1",
+                "<sip:44@h:5070;user=phone>",
             ),
             ("<sip:44%3Bpostd=53@h>", "<sip:44@h>"),
             ("<sip:44%3bpostd=53@h>", "<sip:44@h>"),
@@ -253,8 +284,8 @@ mod tests {
             ),
         ] {
             let (bytes, index) = read("X: 1", to);
-            let value =
-                to_value(&bytes, &index).map(|value| String::from_utf8_lossy(&value).into_owned());
+            let value = to_address(&bytes, &index)
+                .map(|value| String::from_utf8_lossy(&value).into_owned());
             assert_eq!(value.as_deref(), Some(expected), "{to}");
         }
         for to in [
@@ -264,7 +295,7 @@ mod tests {
             "<mailto:a@h?subject=x>",
         ] {
             let (bytes, index) = read("X: 1", to);
-            assert_eq!(to_value(&bytes, &index), None, "{to}");
+            assert_eq!(to_address(&bytes, &index), None, "{to}");
         }
     }
 

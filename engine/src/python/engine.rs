@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use super::digest::{authenticator, outcome};
 use super::event::event;
 use super::stream::order;
-use super::target::PyTarget;
+use super::target::{PyCaller, PyTarget};
 use super::{ip, text};
 use crate::digest::Ha1;
 use crate::endpoint::Endpoint;
@@ -275,12 +275,20 @@ impl PyEngine {
         self.shared.endpoint().ask_requests(ask);
     }
 
-    #[pyo3(signature = (call, target, user, trusted=false))]
-    fn forward(&self, call: u64, target: &PyTarget, user: Option<&str>, trusted: bool) -> bool {
+    #[pyo3(signature = (call, target, user, trusted=false, caller=None))]
+    fn forward(
+        &self,
+        call: u64,
+        target: &PyTarget,
+        user: Option<&str>,
+        trusted: bool,
+        caller: Option<&PyCaller>,
+    ) -> bool {
         let user = user.map(one_line);
+        let caller = caller.map(|caller| &caller.0);
         self.shared
             .endpoint()
-            .forward_for(call, &target.0, user.as_deref(), trusted)
+            .forward_for(call, &target.0, user.as_deref(), trusted, caller)
     }
 
     fn probe(&self, probe: u64, target: &PyTarget, now: u64) {

@@ -37,7 +37,7 @@ mod module {
     #[pymodule_export]
     use super::stream::{PyStreamClose, PyStreamConnect, PyStreamSend};
     #[pymodule_export]
-    use super::target::PyTarget;
+    use super::target::{PyCaller, PyTarget};
     #[pymodule_export]
     use super::watch::{PyChanged, PyLost};
 }

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use super::ip;
 use crate::proxy::command::Target;
+use crate::proxy::identity::Caller;
 use crate::transport::Transport;
 use crate::uri;
 
@@ -18,7 +19,8 @@ impl PyTarget {
     #[new]
     #[pyo3(signature = (
         host, port, *, listener=0, transport="udp", answer_timeout_ms=4000, ring_timeout_ms=181_000,
-        dials_by_to=false, takes_refer=false, domain=None, gateway=0,
+        dials_by_to=false, takes_refer=false, domain=None, gateway=0, trusted=false,
+        hides_topology=false, hides_call_id=false,
     ))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn new(
@@ -32,6 +34,9 @@ impl PyTarget {
         takes_refer: bool,
         domain: Option<&str>,
         gateway: u32,
+        trusted: bool,
+        hides_topology: bool,
+        hides_call_id: bool,
     ) -> PyResult<Self> {
         let ip = ip(host)?;
         let transport = Transport::from_param(transport.as_bytes())
@@ -50,6 +55,37 @@ impl PyTarget {
             dials_by_to,
             takes_refer,
             gateway,
+            trusted,
+            hides_topology,
+            hides_call_id,
+        }))
+    }
+}
+
+#[pyclass(frozen, name = "Caller", module = "sipguard._engine")]
+pub struct PyCaller(pub(super) Caller);
+
+#[pymethods]
+impl PyCaller {
+    #[new]
+    #[pyo3(signature = (user, *, keeps_name=true, asserted=None, by_remote_party=false))]
+    fn new(
+        user: Option<String>,
+        keeps_name: bool,
+        asserted: Option<String>,
+        by_remote_party: bool,
+    ) -> PyResult<Self> {
+        for text in [&user, &asserted].into_iter().flatten() {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-_.".contains(&byte);
+            if !text.bytes().all(plain) {
+                return Err(PyValueError::new_err(format!("not a user part: {text:?}")));
+            }
+        }
+        Ok(PyCaller(Caller {
+            user,
+            keeps_name,
+            asserted,
+            by_remote_party,
         }))
     }
 }

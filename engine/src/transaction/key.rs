@@ -6,11 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
 
+use crate::header::Via;
 use crate::message::{Index, Method, Name};
 use crate::print;
 
 /// Marks a branch as ours, so that a response to somebody else's request costs no lookup.
 pub const OURS: &[u8] = b"z9hG4bKsg";
+/// Start of every Call-ID that we give out in the place of another.
+const ALIAS: &[u8] = b"sg";
 
 /// Keyed hashes: lookups that nobody can aim at one bucket, and random values from one seed.
 ///
@@ -51,19 +54,9 @@ impl Keys {
     /// sent-by and method only); who may cancel is checked apart. The Call-ID is part of it: a peer that gives
     /// two calls one branch (RFC 4475 does) must not get the one's answer for the other.
     pub fn server(&self, bytes: &[u8], index: &Index, method: Method, method_name: &[u8]) -> u128 {
-        let mut hasher = SipHasher128::new_with_keys(self.lookup.0, self.lookup.1);
-        let invite = method == Method::Invite;
-        hasher.write_u8(u8::from(invite));
-        if !invite {
-            write_part(&mut hasher, method_name);
-        }
-        write_part(&mut hasher, index.call_id.of(bytes));
+        let mut hasher = self.server_hasher(bytes, index, method, method_name);
         if index.via.has_unique_branch(bytes) {
-            write_part(&mut hasher, index.via.branch.of(bytes));
-            for byte in index.via.host.of(bytes) {
-                hasher.write_u8(byte.to_ascii_lowercase());
-            }
-            hasher.write_u16(index.via.port.unwrap_or(5060));
+            write_via(&mut hasher, bytes, &index.via);
         } else {
             // RFC 2543: request URI, From tag, Call-ID, CSeq number and top Via. The To tag is left out:
             // the INVITE has none and its ACK has one (17.2.3), and the rest tells transactions apart.
@@ -74,6 +67,40 @@ impl Keys {
             write_part(&mut hasher, index.via.value.of(bytes));
         }
         hasher.finish128().as_u128()
+    }
+
+    /// The same key, of a response whose second Via is `via`; None where its branch names no transaction.
+    pub fn server_of(
+        &self,
+        bytes: &[u8],
+        index: &Index,
+        via: &Via,
+        method: Method,
+    ) -> Option<u128> {
+        if !via.has_unique_branch(bytes) {
+            return None;
+        }
+        let method_name = index.cseq.method.of(bytes);
+        let mut hasher = self.server_hasher(bytes, index, method, method_name);
+        write_via(&mut hasher, bytes, via);
+        Some(hasher.finish128().as_u128())
+    }
+
+    fn server_hasher(
+        &self,
+        bytes: &[u8],
+        index: &Index,
+        method: Method,
+        method_name: &[u8],
+    ) -> SipHasher128 {
+        let mut hasher = SipHasher128::new_with_keys(self.lookup.0, self.lookup.1);
+        let invite = method == Method::Invite;
+        hasher.write_u8(u8::from(invite));
+        if !invite {
+            write_part(&mut hasher, method_name);
+        }
+        write_part(&mut hasher, index.call_id.of(bytes));
+        hasher
     }
 
     /// What a request that comes round again unchanged is known by (RFC 5393 4.2): all that where it goes and
@@ -109,6 +136,31 @@ impl Keys {
         hasher.finish()
     }
 
+    /// A Call-ID that tells nothing, for a side that is not to see the true one.
+    pub fn alias(&mut self) -> Vec<u8> {
+        let random = self.random();
+        let mut alias = ALIAS.to_vec();
+        print::hex(&mut alias, random);
+        print::hex(&mut alias, self.alias_proof(random));
+        alias
+    }
+
+    /// Whether a Call-ID is such an alias, made in this run.
+    pub fn is_alias(&self, call_id: &[u8]) -> bool {
+        let read = || {
+            let text = call_id.strip_prefix(ALIAS)?;
+            Some((read_hex(text.get(..16)?)?, read_hex(text.get(16..)?)?))
+        };
+        read().is_some_and(|(random, proof)| proof == self.alias_proof(random))
+    }
+
+    fn alias_proof(&self, random: u64) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.secret.0, self.secret.1);
+        hasher.write(ALIAS);
+        hasher.write_u64(random);
+        hasher.finish()
+    }
+
     /// To tag of our own responses to one request: the same for every retransmission, without state.
     pub fn tag(&self, key: u128, peer: SocketAddr) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.secret.0, self.secret.1);
@@ -116,6 +168,14 @@ impl Keys {
         hasher.write_u16(peer.port());
         hasher.finish()
     }
+}
+
+fn write_via(hasher: &mut impl Hasher, bytes: &[u8], via: &Via) {
+    write_part(hasher, via.branch.of(bytes));
+    for byte in via.host.of(bytes) {
+        hasher.write_u8(byte.to_ascii_lowercase());
+    }
+    hasher.write_u16(via.port.unwrap_or(5060));
 }
 
 fn write_part(hasher: &mut impl Hasher, part: &[u8]) {

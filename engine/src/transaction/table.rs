@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::arena::{Arena, Id};
+use crate::dialog::Reveal;
 use crate::event::Side;
 use crate::message::Message;
 use crate::transaction::{invite_client, invite_server, non_invite_client, non_invite_server};
@@ -37,6 +38,8 @@ pub struct Server {
     pub response: Option<Box<[u8]>>,
     /// Call that it belongs to; 0: none.
     pub call: u64,
+    /// What responses to it carry in place of what comes back; None: that as it is.
+    pub reveal: Option<Box<Reveal>>,
     /// The branch that it was relayed on, for requests inside a dialog.
     pub client: Option<Id<Client>>,
     /// CSeq number of the request, which its responses bear.

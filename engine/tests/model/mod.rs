@@ -175,6 +175,9 @@ fn target(peer: usize) -> Target {
         ring_timeout: 181_000 * MS,
         dials_by_to: false,
         takes_refer: false,
+        trusted: false,
+        hides_topology: false,
+        hides_call_id: false,
     }
 }
 
