@@ -38,6 +38,9 @@ class Invite:
     @property
     def from_user(self) -> str: ...
     @property
+    def asserted_user(self) -> str:
+        """User part of the first P-Asserted-Identity (RFC 3325), as `from_user`; empty where absent."""
+    @property
     def sip_call_id(self) -> str: ...
     @property
     def user_agent(self) -> str: ...
@@ -187,6 +190,9 @@ class Target:
         ring_timeout_ms: int = 181_000,
         dials_by_to: bool = False,
         takes_refer: bool = False,
+        trusted: bool = False,
+        hides_topology: bool = False,
+        hides_call_id: bool = False,
         domain: str | None = None,
         gateway: int = 0,
     ) -> Target:
@@ -195,9 +201,30 @@ class Target:
         address family, the first that fits.
 
         `dials_by_to`: To is made to name the judged number. `takes_refer`: a caller's REFER may pass inside
-        a call. `domain`: the name that the address was found by, with its port if it was given one; it stands
-        in the request URI instead of the address. `gateway`: what `StreamConnect.gateway` is to say of a TLS
-        connection to it. Raises ValueError on anything else.
+        a call. `domain`: the name that the address was found by, with its port if it was given one; it
+        stands in the request URI instead of the address. `trusted`: it is told who calls though the caller
+        asks for privacy (RFC 3325). `hides_topology`: neither it nor its callers see the other in Via,
+        Record-Route and Contact; `hides_call_id`: nor in Call-ID. `gateway`: what `StreamConnect.gateway` is to
+        say of a TLS connection to it. Raises ValueError on anything else.
+        """
+
+@final
+class Caller:
+    """What a gateway is told of who calls, where that is not what the caller's header fields say."""
+
+    def __new__(
+        cls,
+        user: str | None,
+        *,
+        keeps_name: bool = True,
+        asserted: str | None = None,
+        by_remote_party: bool = False,
+    ) -> Caller:
+        """`user`: user part of From; empty: anonymous; None: as it came. `keeps_name`: its display name too.
+
+        `asserted`: user part of one P-Asserted-Identity (RFC 3325) in place of what a trusted caller asserts;
+        empty: no assertion; None: the caller's. `by_remote_party`: Remote-Party-ID instead.
+        Raises ValueError where a user part has other characters than letters, digits and ``+-_.``.
         """
 
 @final
@@ -366,13 +393,21 @@ class Engine:
 
         At first they do not: OPTIONS is answered 200, the others 405.
         """
-    def forward(self, call: int, target: Target, user: str | None, trusted: bool = False) -> bool:
+    def forward(
+        self,
+        call: int,
+        target: Target,
+        user: str | None,
+        trusted: bool = False,
+        caller: Caller | None = None,
+    ) -> bool:
         """Send the INVITE to `target` with `user` as the only user part; False if the call is gone.
 
         Unless `trusted`, identity headers of the caller stay behind, here and in its later requests of the
-        call (RFC 3325 section 5). Headers that name another call or another number to call always do.
-        None keeps request URI and headers as they came: for relays that judge no numbers, never for calls
-        that cost.
+        call (RFC 3325 section 5). `caller`: who calls, where a gateway is told other things of it. A caller
+        that asks for privacy (RFC 3323) is hidden from targets that are not `trusted`. Headers that name
+        another call or another number to call always stay behind. None keeps request URI and headers as they
+        came: for relays that judge no numbers, never for calls that cost.
         """
     def probe(self, probe: int, target: Target, now: int) -> None:
         """Send an OPTIONS of our own (RFC 3261 section 11).

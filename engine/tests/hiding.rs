@@ -376,7 +376,7 @@ fn cancel_and_forks_pass_a_veil() {
 }
 
 #[test]
-fn v03_a_hidden_loop_is_found() {
+fn a_hidden_loop_is_found() {
     let mut wire = Wire::new();
     let mut round = invite();
     let mut source = CALLER;

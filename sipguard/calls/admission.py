@@ -8,11 +8,11 @@ from sipguard.calls.exchange import Exchange
 from sipguard.calls.reasons import answer
 from sipguard.model.call import Attempt
 from sipguard.model.verdict import Permit, Reason, Refusal
-from sipguard.policy import credit
+from sipguard.policy import caller, credit
 from sipguard.policy.decide import Moment, decide
 from sipguard.policy.funds import Shortage
 from sipguard.policy.pace import routing_gateway_key
-from sipguard.sip.events import Invite, Request
+from sipguard.sip.events import Caller, Invite, Request
 from sipguard.sip.targets import Way
 from sipguard.store.writer import CallClosed
 
@@ -27,7 +27,13 @@ def on_invite(exchange: Exchange, event: Invite) -> None:
             return
         user = told
     attempt = Attempt(
-        event.source_host, event.source_port, event.request_user, event.from_user, event.sip_call_id, user
+        event.source_host,
+        event.source_port,
+        event.request_user,
+        event.from_user,
+        event.sip_call_id,
+        user,
+        event.asserted_user if exchange.directory.believes_assertions else "",
     )
     exchange.tally.attempts += 1
     verdict = judge(exchange, attempt, now)
@@ -120,8 +126,19 @@ def send(exchange: Exchange, call: Call, now: Moment) -> None:
     candidate = call.candidate
     exchange.pace.take_route(candidate.gateway, now.monotonic_ns)
     trusted = call.permit.mapping_gateway.trusted
-    forwarded = exchange.engine.forward(call.id, call.ways[0].target, candidate.number, trusted)
+    told = caller.presented(call.permit, candidate.gateway)
+    shown = None if told is None else _shown(told)
+    forwarded = exchange.engine.forward(call.id, call.ways[0].target, candidate.number, trusted, shown)
     assert forwarded, f"call {call.id} is unknown to the engine"
+
+
+def _shown(told: caller.Presented) -> Caller:
+    return Caller(
+        told.user,
+        keeps_name=told.keeps_name,
+        asserted=told.asserted,
+        by_remote_party=told.by_remote_party,
+    )
 
 
 def next_gateway(exchange: Exchange, call: Call, now: Moment) -> bool:

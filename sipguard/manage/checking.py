@@ -14,6 +14,7 @@ import msgspec
 from sipguard.manage import form
 from sipguard.manage.leaf import Currency, Username
 from sipguard.manage.reading import BROKEN, Reader
+from sipguard.model.presentation import CallerFormat
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -149,6 +150,10 @@ class _Check:
             self.complain(f"{path}.cost_table", table.id, f'a table in "{self.draft.currency}"')
         if gateway.prepaid and gateway.vendor_credit is not None:
             self.complain(f"{path}.prepaid", True, "either prepaid or vendor_credit, not both")
+        if gateway.hides_call_id and not gateway.hides_topology:
+            self.complain(f"{path}.hides_call_id", True, "hides_topology with it")
+        if gateway.caller_format is CallerFormat.NATIONAL and gateway.country_code is None:
+            self.complain(f"{path}.caller_format", "national", "a country_code with it")
         self.once(
             f"{path}.routes", gateway.routes, lambda route: route.prefix, "prefix", "a prefix only once"
         )

@@ -212,6 +212,14 @@ class _Loading:
                 probe_down_codes=sorted(frozenset[int]().union(*told.probe_down_codes)),
                 fails_over_after_media=told.fails_over_after_media,
                 redirects=told.redirects.value,
+                trusted=told.trusted,
+                hides_topology=told.hides_topology,
+                hides_call_id=told.hides_call_id,
+                caller_format=told.caller_format.value,
+                asserts=told.asserts.value,
+                country_code=told.country_code,
+                national_prefix=told.national_prefix or "",
+                international_prefix=told.international_prefix,
             )
             self._routing_gateways[told.id] = key
             self._clearing[told.id] = await ledger.insert(
@@ -245,6 +253,10 @@ class _Loading:
                 international_prefixes=list(map(str, told.international_prefixes)),
                 all_routing_gateways=allowed is None,
                 trusted=told.trusted,
+                caller_number=told.caller_number,
+                caller_prefixes=None
+                if told.caller_prefixes is None
+                else list(map(str, told.caller_prefixes)),
             )
             sources = [{"network": network, "gateway_key": key} for network in told.sources or ()]
             await self._insert_all(gateway.mapping_gateway_source, sources)

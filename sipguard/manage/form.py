@@ -29,6 +29,7 @@ from sipguard.manage.leaf import (
 )
 from sipguard.model.gateway import Redirects, RouteMode
 from sipguard.model.phone import CallerCheck
+from sipguard.model.presentation import Asserts, CallerFormat
 from sipguard.model.rate import ALL_DAYS, DAY_MINUTES, Rounding
 from sipguard.model.section import Action, Direction
 
@@ -120,6 +121,9 @@ class MappingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     routing_gateways: tuple[Id, ...] | None = None
     """None: all."""
     trusted: bool = False
+    caller_number: Digits | None = None
+    caller_prefixes: tuple[Digits, ...] | None = None
+    """None: any number may be presented."""
 
 
 class Phone(Struct, frozen=True, forbid_unknown_fields=True):
@@ -179,6 +183,14 @@ class RoutingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     probe_down_codes: tuple[Codes, ...] = (Codes({408, 503}),)
     dials_by_to: bool = False
     takes_refer: bool = False
+    trusted: bool = False
+    hides_topology: bool = False
+    hides_call_id: bool = False
+    caller_format: CallerFormat = CallerFormat.AS_RECEIVED
+    asserts: Asserts = Asserts.PASSED
+    country_code: Digits | None = None
+    national_prefix: Digits | None = None
+    international_prefix: Digits = Digits("00")
     routes: tuple[Route, ...] = ()
 
 

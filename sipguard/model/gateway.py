@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sipguard.model.presentation import AS_IT_IS, CallerRule, Presentation
+
 
 class RouteMode(StrEnum):
     """What follows when the gateways of this prefix cannot take the call."""
@@ -57,6 +59,8 @@ class MappingGateway:
     trusted: bool
     """Its identity headers (P-Asserted-Identity, Diversion, ...) reach the gateway; else they are taken out
     (RFC 3325 section 5). Never decides who pays: that is the source address alone."""
+    caller: CallerRule | None = None
+    """Numbers that it may present; None: whatever it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ class RoutingGateway:
     fails_over_after_media: bool = False
     """The next gateway may be tried even where the caller has heard this one (183 with a body)."""
     redirects: Redirects = Redirects.REFUSE
+    presentation: Presentation = AS_IT_IS
+    """What it is shown of the caller and of the way to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,8 @@ class Permit(msgspec.Struct, frozen=True):
     revision: int
     """Revision of the directory that was judged by."""
     emergency: bool = False
+    caller_replaced: bool = False
+    """`calling` is not what From says: the trunk may not present that."""
 
 
 Verdict = Permit | Refusal

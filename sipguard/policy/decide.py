@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sipguard.model.call import Attempt
 from sipguard.model.verdict import Permit, Reason, Refusal, Verdict
-from sipguard.policy import capacity, chain, credit, emergency, identity, number, phone, rate
+from sipguard.policy import caller, capacity, chain, credit, emergency, identity, number, phone, rate
 from sipguard.policy.capacity import Counts
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
@@ -52,7 +52,7 @@ def decide(
     account = agents.accounts[0]
 
     zeros = settings.leading_zero_countries
-    calling = number.calling(attempt.from_user, gateway.number_plan, zeros)
+    calling = caller.judged(attempt, gateway, zeros)
     own = directory.phones.calling_through(gateway) if gateway.key < 0 else None
     claims_another = None
     if own is not None:
@@ -107,6 +107,8 @@ def decide(
         settings.slice_seconds,
         agents.max_call_seconds,
         directory.revision,
+        caller_replaced=(gateway.caller is not None or own is not None)
+        and caller.is_replaced(attempt, gateway, calling, zeros),
     )
 
 

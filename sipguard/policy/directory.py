@@ -12,7 +12,7 @@ from sipguard._engine import PrefixMap
 from sipguard.model.account import Account
 from sipguard.model.configuration import Configuration, Settings
 from sipguard.model.gateway import MappingGateway, RoutingGateway
-from sipguard.policy import chain, number, phone
+from sipguard.policy import caller, chain, number, phone
 from sipguard.policy.chain import Chain
 from sipguard.policy.credential import Logins
 from sipguard.policy.identity import Sources
@@ -32,6 +32,7 @@ class Directory:
         "_accounts_by_id",
         "_chains",
         "accounts",
+        "believes_assertions",
         "emergency_gateways",
         "logins",
         "mapping_gateways",
@@ -58,6 +59,8 @@ class Directory:
     """By key."""
     emergency_gateways: tuple[RoutingGateway, ...]
     """In the order in which they are tried."""
+    believes_assertions: bool
+    """Some mapping gateway is trusted in who it says that calls."""
     sources: Sources
     logins: Logins
     phones: Phones
@@ -99,6 +102,7 @@ class Directory:
         _check_mapping_gateways(self.mapping_gateways.values(), self.accounts, self.routing_gateways)
         _check_ledgers(self.accounts.values(), self.routing_gateways.values())
         self.emergency_gateways = _emergency_gateways(self.routing_gateways.values(), settings)
+        self.believes_assertions = any(gateway.trusted for gateway in self.mapping_gateways.values())
         self.sources = Sources(self.mapping_gateways.values())
         self.logins = Logins(
             configuration.credentials, self.mapping_gateways, self.phones.by_key, settings.realm
@@ -189,6 +193,7 @@ def _check_mapping_gateways(
                 raise ValueError(f"mapping gateway {gateway.id!r}: no routing gateway with key {key}")
         try:
             number.check_plan(gateway.number_plan)
+            caller.check(gateway.caller)
         except ValueError as error:
             raise ValueError(f"mapping gateway {gateway.id!r}: {error}") from error
 

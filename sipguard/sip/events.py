@@ -2,6 +2,7 @@
 
 from sipguard._engine import (
     Answered,
+    Caller,
     Changed,
     Ended,
     Engine,
@@ -19,6 +20,7 @@ from sipguard._engine import (
 
 __all__ = [
     "Answered",
+    "Caller",
     "Changed",
     "Ended",
     "Engine",

@@ -36,6 +36,9 @@ def target(gateway: RoutingGateway, location: Location, listeners: Listeners) ->
         takes_refer=gateway.takes_refer,
         # RFC 3261 section 16.6 step 2: what the gateway is called, however it was found.
         domain=f"{gateway.host}{port}" if named else None,
+        trusted=gateway.presentation.trusted,
+        hides_topology=gateway.presentation.hides_topology,
+        hides_call_id=gateway.presentation.hides_call_id,
     )
 
 

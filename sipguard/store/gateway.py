@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, Table, Text, select
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, Row, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.gateway import MappingGateway, NumberPlan, Redirects, Route, RouteMode, RoutingGateway
+from sipguard.model.presentation import Asserts, CallerFormat, CallerRule, Presentation
 from sipguard.store.ledger import ledger_account
 from sipguard.store.metadata import metadata
 
@@ -35,6 +37,14 @@ routing_gateway = Table(
     Column("probe_down_codes", JSON, nullable=False),
     Column("fails_over_after_media", Boolean, nullable=False),
     Column("redirects", Text, nullable=False),
+    Column("trusted", Boolean, nullable=False),
+    Column("hides_topology", Boolean, nullable=False),
+    Column("hides_call_id", Boolean, nullable=False),
+    Column("caller_format", Text, nullable=False),
+    Column("asserts", Text, nullable=False),
+    Column("country_code", Text),
+    Column("national_prefix", Text, nullable=False),
+    Column("international_prefix", Text, nullable=False),
 )
 
 route = Table(
@@ -62,6 +72,8 @@ mapping_gateway = Table(
     Column("international_prefixes", JSON, nullable=False),
     Column("all_routing_gateways", Boolean, nullable=False),
     Column("trusted", Boolean, nullable=False),
+    Column("caller_number", Text),
+    Column("caller_prefixes", JSON(none_as_null=True)),
 )
 
 mapping_gateway_source = Table(
@@ -99,6 +111,7 @@ async def all_mapping_gateways(conn: AsyncConnection) -> list[MappingGateway]:
             number_plan=NumberPlan(row.country_code, row.national_prefix, tuple(row.international_prefixes)),
             routing_gateway_keys=None if row.all_routing_gateways else frozenset(allowed[row.key]),
             trusted=row.trusted,
+            caller=_caller_rule(row),
         )
         for row in await conn.execute(select(mapping_gateway))
     ]
@@ -133,6 +146,16 @@ async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
             probe_down_codes=frozenset(row.probe_down_codes),
             fails_over_after_media=row.fails_over_after_media,
             redirects=Redirects(row.redirects),
+            presentation=Presentation(
+                caller_format=CallerFormat(row.caller_format),
+                asserts=Asserts(row.asserts),
+                country_code=row.country_code,
+                national_prefix=row.national_prefix,
+                international_prefix=row.international_prefix,
+                trusted=row.trusted,
+                hides_topology=row.hides_topology,
+                hides_call_id=row.hides_call_id,
+            ),
         )
         for row in rows
     ]
@@ -143,3 +166,9 @@ async def all_routes(conn: AsyncConnection) -> list[Route]:
         Route(row.key, row.gateway_key, row.prefix, RouteMode(row.mode), row.priority, row.weight)
         for row in await conn.execute(select(route))
     ]
+
+
+def _caller_rule(row: Row[Any]) -> CallerRule | None:
+    if row.caller_number is None and row.caller_prefixes is None:
+        return None
+    return CallerRule(row.caller_number, None if row.caller_prefixes is None else tuple(row.caller_prefixes))

@@ -17,7 +17,9 @@ BLOCKED = "5355550100"
 
 # Host numbers of data.toml.
 ACME, OPEN, BOB, ACME_011, ACME_BARE, POOR, TRUSTED, SHUT, NOBODY = 2, 3, 4, 5, 6, 7, 8, 9, 99
+NUMBERED = 13
 GW1, BY_TO, REFERRED, NEXT = 100, 101, 102, 103
+HIDES, TRUSTS = 105, 106
 THIRD = 200
 
 REFUSED = {400, 402, 403, 404, 416, 420, 480, 481, 482, 483, 484, 500, 505, 513}
@@ -122,7 +124,7 @@ class Stage:
         self.daemon = daemon
         self._loopback = loopback
         self._peers: dict[int, Peer] = {}
-        self.gateways = [self.peer(number) for number in (GW1, BY_TO, REFERRED, NEXT)]
+        self.gateways = [self.peer(number) for number in (GW1, BY_TO, REFERRED, NEXT, HIDES, TRUSTS)]
 
     def close(self) -> None:
         for peer in self._peers.values():

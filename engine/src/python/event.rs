@@ -9,6 +9,7 @@ use pyo3::types::{PyBytes, PyString};
 use super::text;
 use super::watch::{PyChanged, PyLost};
 use crate::event::{Cause, Event, Side};
+use crate::header::{element_spans, NameAddr};
 use crate::message::{Message, Name, Span};
 use crate::uri;
 
@@ -57,6 +58,15 @@ impl PyInvite {
     #[getter]
     fn from_user<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         self.user(py, self.message.index.from.uri)
+    }
+    #[getter]
+    fn asserted_user<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let Message { bytes, index } = self.message.as_ref();
+        let first = index
+            .first(Name::PAssertedIdentity)
+            .and_then(|field| element_spans(bytes, field.value).next())
+            .and_then(|element| NameAddr::parse(bytes, element).ok());
+        self.user(py, first.map_or(Span::default(), |address| address.uri))
     }
     #[getter]
     fn sip_call_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
