@@ -9,7 +9,7 @@ import itertools
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.harness.loopback import SIP_PORT
@@ -80,7 +80,15 @@ class Message:
 class Peer:
     """A socket of its own on an address of its own."""
 
-    def __init__(self, host: str, target: tuple[str, int], port: int = SIP_PORT) -> None:
+    def __init__(
+        self,
+        host: str,
+        target: tuple[str, int],
+        port: int = SIP_PORT,
+        settle: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`settle` asks policy something, in the queue behind what it was woken for before."""
+        self._settle = settle
         self.host, self.port = host, port
         self.log: list[Message] = []
         """Everything that ever came, in order."""
@@ -126,7 +134,8 @@ class Peer:
     def barrier(self) -> None:
         """Return when sipguard has worked off everything that was sent to it before, and sent its answers.
 
-        Two rounds: within a batch of datagrams the engine answers by itself before policy is asked.
+        The wire has a thread of its own: it answers by itself before policy is asked. So first it is asked, then
+        policy, for two rounds of its loop: it may have been in the middle of one.
         """
         for _ in range(2):
             call_id = f"barrier-{serial()}"
@@ -137,6 +146,7 @@ class Peer:
                 f"Call-ID: {call_id}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
             )
             self.receive(200, call_id=call_id)
+            self._settle()
 
     def _arriving(self, deadline: float) -> Iterator[Message]:
         """What comes next. One at a time, so that what is behind the message that was wanted is not lost."""

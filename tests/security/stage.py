@@ -134,7 +134,7 @@ class Stage:
         """The party at a host number; its socket is opened once."""
         if number not in self._peers:
             target = (self.daemon.host, self.daemon.port)
-            self._peers[number] = Peer(self._loopback.host(number), target)
+            self._peers[number] = Peer(self._loopback.host(number), target, settle=self.daemon.status)
         return self._peers[number]
 
     def request(self, uri: str, source: int = ACME, **changes: Any) -> Request:
