@@ -204,8 +204,8 @@ class Target:
         a call. `domain`: the name that the address was found by, with its port if it was given one; it
         stands in the request URI instead of the address. `trusted`: it is told who calls though the caller
         asks for privacy (RFC 3325). `hides_topology`: neither it nor its callers see the other in Via,
-        Record-Route and Contact; `hides_call_id`: nor in Call-ID. `gateway`: what `StreamConnect.gateway` is to
-        say of a TLS connection to it. Raises ValueError on anything else.
+        Record-Route and Contact; `hides_call_id`: nor in Call-ID. `gateway`: what
+        `StreamConnect.gateway` is to say of a TLS connection to it. Raises ValueError on anything else.
         """
 
 @final

@@ -134,8 +134,8 @@ class Peer:
     def barrier(self) -> None:
         """Return when sipguard has worked off everything that was sent to it before, and sent its answers.
 
-        The wire has a thread of its own: it answers by itself before policy is asked. So first it is asked, then
-        policy, for two rounds of its loop: it may have been in the middle of one.
+        The wire has a thread of its own and answers before policy is asked. So it is asked first, and policy
+        then, for two rounds of its loop: it may have been in the middle of one.
         """
         for _ in range(2):
             call_id = f"barrier-{serial()}"
