@@ -123,7 +123,7 @@ pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index, back: &Back) -> bool
     let mut top_via = true;
     for field in &index.fields {
         let via = field.name == Name::Via;
-        let top = via && std::mem::take(&mut top_via) || via && hidden.is_some();
+        let top = via && (hidden.is_some() || std::mem::take(&mut top_via));
         let renumbered = field.name == Name::CSeq && index.cseq.number != back.cseq;
         let masked = mask.is_some_and(|mask| changes(mask, field.name));
         if !(top || renumbered || masked) {
