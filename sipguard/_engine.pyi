@@ -44,6 +44,12 @@ class Invite:
     def sip_call_id(self) -> str: ...
     @property
     def user_agent(self) -> str: ...
+    @property
+    def codecs(self) -> str:
+        """Codecs of the session description by name, in its order: "PCMA,PCMU,telephone-event".
+
+        At most 16 names of at most 24 characters; empty where there is no description (RFC 8866).
+        """
 
 @final
 class Request:
@@ -127,6 +133,12 @@ class Answered:
     @property
     def ringing(self) -> int | None:
         """When the first provisional response other than 100 was passed on, as monotonic nanoseconds."""
+    @property
+    def codecs(self) -> str:
+        """Codecs of the session description in the 2xx, as those of an `Invite`."""
+    @property
+    def user_agent(self) -> str:
+        """Value of the Server header, else of User-Agent; empty where absent."""
     @property
     def dialog(self) -> bytes:
         """State to keep, so that `Engine.restore` knows the call again after a restart."""

@@ -99,6 +99,10 @@ pub enum Event {
         status: u16,
         /// When the first provisional response other than 100 was passed on.
         ringing: Option<Nanos>,
+        /// Codecs of the answer, by name.
+        codecs: String,
+        /// Value of the Server header, else of User-Agent (RFC 3261 sections 20.35, 20.41).
+        user_agent: Box<[u8]>,
         /// Saved dialog state.
         dialog: Box<[u8]>,
     },

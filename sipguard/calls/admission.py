@@ -101,6 +101,7 @@ def _admit(
         position=position,
         ways=ways,
         granted_seconds=permit.slice_seconds,
+        codecs_offered=event.codecs,
     )
     exchange.current.claim(call)
     exchange.pace.take(permit, now.monotonic_ns)
@@ -172,5 +173,6 @@ def refuse(exchange: Exchange, event: Invite, attempt: Attempt, refusal: Refusal
     exchange.tally.refused += 1
     reply = answer(refusal.reason)
     exchange.engine.reject(event.call, reply.status, reply.phrase, reply.reason, reply.retry_after)
-    cdr = settlement.refused(event.call, attempt, refusal, now, exchange.directory.revision, event.user_agent)
+    revision = exchange.directory.revision
+    cdr = settlement.refused(event.call, attempt, refusal, now, revision, event.user_agent, event.codecs)
     exchange.writer.submit(CallClosed(cdr, None))

@@ -42,6 +42,9 @@ class Call:
     """How long it may last by what is held for it."""
     proved_ms: int | None = None
     """Unix milliseconds until which both ends are known to have been there, since the 2xx; None: no more."""
+    codecs_offered: str = ""
+    codecs_answered: str = ""
+    callee_user_agent: str = ""
     ending: bool = False
     """Its end is recorded, or being recorded: no second one may be."""
 

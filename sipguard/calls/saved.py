@@ -64,6 +64,9 @@ class _Call(msgspec.Struct, array_like=True, frozen=True):
     levels: list[_Level]
     tries: list[GatewayTry]
     proved_ms: int | None = None
+    codecs_offered: str = ""
+    codecs_answered: str = ""
+    callee_user_agent: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -117,6 +120,9 @@ def save(call: Call) -> bytes:
             ],
             tries=call.tries,
             proved_ms=call.proved_ms,
+            codecs_offered=call.codecs_offered,
+            codecs_answered=call.codecs_answered,
+            callee_user_agent=call.callee_user_agent,
         )
     )
 
@@ -160,6 +166,9 @@ def load(call: int, state: bytes, directory: Directory, now: Moment) -> Call:
         answered_ms=saved.answered_ms,
         granted_seconds=saved.granted_seconds,
         proved_ms=saved.proved_ms,
+        codecs_offered=saved.codecs_offered,
+        codecs_answered=saved.codecs_answered,
+        callee_user_agent=saved.callee_user_agent,
     )
 
 

@@ -17,6 +17,9 @@ from sipguard.policy.decide import Moment
 from sipguard.policy.funds import Funds
 from sipguard.policy.rating import Charge, charge
 
+USER_AGENT_LENGTH = 128
+"""Characters of a User-Agent that are kept: enough to know it by, and no way to fill a disk."""
+
 
 def duration_ms(call: Call, now_ns: int) -> int:
     """Length of an answered call, never more than was granted: beyond it nothing is held that could pay."""
@@ -176,15 +179,24 @@ def _of_permit(
         refusal_required=None,
         cost_micros=cost,
         revision=permit.revision,
-        user_agent=call.user_agent,
+        user_agent=call.user_agent[:USER_AGENT_LENGTH],
         tries=tries,
         levels=levels,
+        callee_user_agent=call.callee_user_agent[:USER_AGENT_LENGTH],
+        codecs_offered=call.codecs_offered,
+        codecs_answered=call.codecs_answered,
         currency=permit.levels[0].account.currency,
     )
 
 
 def refused(
-    call: int, attempt: Attempt, refusal: Refusal, now: Moment, revision: int, user_agent: str
+    call: int,
+    attempt: Attempt,
+    refusal: Refusal,
+    now: Moment,
+    revision: int,
+    user_agent: str,
+    codecs_offered: str,
 ) -> Cdr:
     """CDR of an attempt that sipguard refused: who, by which rule, and the values that were compared."""
     reply = answer(refusal.reason)
@@ -216,9 +228,10 @@ def refused(
         refusal_required=refusal.required,
         cost_micros=0,
         revision=revision,
-        user_agent=user_agent,
+        user_agent=user_agent[:USER_AGENT_LENGTH],
         tries=(),
         levels=(),
+        codecs_offered=codecs_offered,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sipguard.cli.cdr_export import export
 from sipguard.cli.cdr_filter import (
     Chosen,
     explain_nothing,
@@ -195,3 +196,6 @@ def _number(received: str, judged: str | None, sent: str | None) -> str:
     if sent is not None:
         text += f", sent as {sent}"
     return text
+
+
+cdr.add_command(export)

@@ -46,6 +46,9 @@ def test_completed_call_is_charged_at_every_level(stage: Stage) -> None:
     assert (cdr["called_received"], cdr["called"], cdr["called_sent"]) == (NUMBER, NUMBER, NUMBER)
     assert cdr["invited_ms"] <= cdr["ringing_ms"] <= cdr["answered_ms"] <= cdr["ended_ms"]
     assert tries(cdr) == [("usual", 200, "response")]
+    assert (cdr["codecs_offered"], cdr["codecs_answered"]) == ("PCMA,PCMU", "PCMA,PCMU")
+    assert (cdr["user_agent"], cdr["callee_user_agent"]) == ("sipguard-scenario", "far end 1.0")
+    assert (cdr["currency"], cdr["levels"][0]["prefix"]) == ("BDT", "880")
     _spans(cdr, caller, far_end)
 
     duration = cdr["duration_ms"]

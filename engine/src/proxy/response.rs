@@ -15,6 +15,7 @@ use crate::proxy::request::{contact, join};
 use crate::proxy::send::Outgoing;
 use crate::proxy::session::refreshed_by_caller;
 use crate::proxy::{derive, forward, reply};
+use crate::sdp;
 use crate::timer::{Nanos, Timer, TRANSACTION};
 use crate::transaction::key::{read_branch, read_hex};
 use crate::transaction::table::{Cancel, Client, ClientMachine, Origin, Server};
@@ -330,6 +331,8 @@ impl Endpoint {
                         call: id,
                         status,
                         ringing,
+                        codecs: sdp::codecs(message.bytes, message.index),
+                        user_agent: user_agent(message).into(),
                         dialog,
                     });
                 }
@@ -640,4 +643,11 @@ fn has_ours(bytes: &[u8], index: &Index) -> bool {
         .all(Name::RecordRoute)
         .flat_map(|field| header::elements(field.value.of(bytes)))
         .any(is_ours)
+}
+
+/// What the side that answered says it is.
+fn user_agent<'a>(message: Incoming<'a>) -> &'a [u8] {
+    let field = message.index.first(Name::Server);
+    let field = field.or_else(|| message.index.first(Name::UserAgent));
+    field.map_or(&[], |field| field.value.of(message.bytes))
 }

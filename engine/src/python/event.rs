@@ -11,7 +11,7 @@ use super::watch::{PyChanged, PyLost};
 use crate::event::{Cause, Event, Side};
 use crate::header::{element_spans, NameAddr};
 use crate::message::{Message, Name, Span};
-use crate::uri;
+use crate::{sdp, uri};
 
 #[pyclass(frozen, name = "Invite", module = "sipguard._engine")]
 pub struct PyInvite {
@@ -81,6 +81,10 @@ impl PyInvite {
                 .first(Name::UserAgent)
                 .map_or(Span::default(), |field| field.value),
         )
+    }
+    #[getter]
+    fn codecs(&self) -> String {
+        sdp::codecs(&self.message.bytes, &self.message.index)
     }
 }
 
@@ -187,11 +191,18 @@ pub struct PyAnswered {
     status: u16,
     #[pyo3(get)]
     ringing: Option<u64>,
+    #[pyo3(get)]
+    codecs: String,
+    user_agent: Box<[u8]>,
     dialog: Box<[u8]>,
 }
 
 #[pymethods]
 impl PyAnswered {
+    #[getter]
+    fn user_agent<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text(py, &self.user_agent)
+    }
     #[getter]
     fn dialog<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.dialog)
@@ -296,6 +307,8 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
             call,
             status,
             ringing,
+            codecs,
+            user_agent,
             dialog,
         } => Bound::new(
             py,
@@ -303,6 +316,8 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
                 call,
                 status,
                 ringing,
+                codecs,
+                user_agent,
                 dialog,
             },
         )?
