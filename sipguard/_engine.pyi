@@ -354,6 +354,8 @@ class Engine:
         """What INVITE and UPDATE ask for (RFC 4028 section 8): the longest session interval, and the shortest
         that is allowed (at least 90). `expires_seconds` 0: they go on as they came. What the ends agree on is
         watched in any case."""
+    def is_up(self, call: int) -> bool:
+        """Whether a call is answered and not over; the event that says more may not have been read yet."""
     def proved(self, call: int) -> int:
         """Until when both ends are known to have been there, monotonic; 0: in this run not at all."""
     def switch_to_tcp_above(self, bytes: int) -> None:

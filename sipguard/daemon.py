@@ -16,13 +16,15 @@ import uvloop
 
 from sipguard import control
 from sipguard.calls.alarm import Alarms
+from sipguard.calls.audit import Auditor
 from sipguard.calls.clock import SystemClock
+from sipguard.calls.commands import handlers
 from sipguard.calls.dispatch import dispatcher
 from sipguard.calls.exchange import Exchange
 from sipguard.calls.follow import Follower
 from sipguard.calls.gateways import Gateways
+from sipguard.calls.lock import LockWatch
 from sipguard.calls.recovery import ENDED_KEPT_MS, recover
-from sipguard.calls.report import held, live_calls, status
 from sipguard.config import Config, Dns, GatewayHealth, Listener, name_server
 from sipguard.model.configuration import Settings
 from sipguard.policy.directory import Directory
@@ -171,19 +173,19 @@ class _Daemon:
             gateways=gateways,
             kick=lambda: driver.kick(),
             alarms=alarms,
+            warning_seconds=config.calls.warning_seconds,
             charge_lost_calls=ping.charge_until == "found",
         )
         driver = Driver(engine, loop, time.monotonic_ns, dispatcher(exchange))
         for index, listener in enumerate(config.sip.listen):
             driver.streams.add(index, listener.host)
         recovered = recover(exchange, rows)
+        auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
         follower = Follower(exchange, store, settings, loaded.revision)
         server = await control.serve(
             config.control.socket,
             {
-                "status": lambda _: status(exchange, epoch),
-                "calls": lambda _: live_calls(exchange),
-                "held": lambda _: held(exchange),
+                **handlers(exchange, auditor, epoch),
                 "gateways": lambda _: gateways.report(),
                 "refresh": lambda _: follower.refresh(),
                 "barrier": lambda _: _barrier(writer),
@@ -192,7 +194,10 @@ class _Daemon:
             lambda message: log.error("control.failed", message=message),
         )
         records = cdr_keeper.keep(config.database.path, config.cdr.keep_days, _unix_ms)
-        tasks = [loop.create_task(work) for work in (follower.run(), _prune(store), records)]
+        tasks = [
+            loop.create_task(work)
+            for work in (follower.run(), _prune(store), records, auditor.run(), locks.run())
+        ]
         if names is not None:
             tasks.append(loop.create_task(names.run()))
             names.ask_due()

@@ -626,3 +626,26 @@ fn i05_session_timers_are_agreed_between_the_ends() {
     assert_eq!(header(&sent, "Session-Expires"), "1800;refresher=uas");
     assert_eq!(header(&sent, "Require"), "timer");
 }
+
+#[test]
+fn c18_each_answer_of_a_fork_that_nobody_wants_is_ended_once() {
+    let mut wire = Wire::new();
+    let (call, invite) = wire.invite();
+    wire.send(GATEWAY, &answer(&invite, "180 Ringing", "gw1"));
+    wire.events();
+    assert!(wire.sg.cancel(call, 480, "Temporarily Unavailable", b""));
+    wire.sent();
+    for tag in ["gw1", "gw2", "gw1", "gw2"] {
+        wire.send(GATEWAY, &answer(&invite, "200 OK", tag));
+    }
+    let sent = wire.sent();
+    for tag in ["gw1", "gw2"] {
+        let ended = format!(";tag={tag}");
+        let count = |method: &str| {
+            let of = sent.iter().filter(|(_, text)| text.starts_with(method));
+            of.filter(|(_, text)| header(text, "To").ends_with(&ended))
+                .count()
+        };
+        assert_eq!((count("ACK"), count("BYE")), (2, 1), "{tag}: {sent:?}");
+    }
+}

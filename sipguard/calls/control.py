@@ -34,7 +34,9 @@ def _set_alarm(exchange: Exchange, call: Call) -> None:
     if call.granted_seconds == call.permit.max_seconds:
         exchange.alarms.at(end_ns, lambda _: _cut_if_over(exchange, call), call.id)
         return
-    lead = min(RENEWAL_LEAD_SECONDS * _NS, call.permit.slice_seconds * _NS // 2)
+    # Early enough to warn before the end, where there is no more.
+    lead = max(RENEWAL_LEAD_SECONDS, exchange.warning_seconds) * _NS
+    lead = min(lead, call.permit.slice_seconds * _NS // 2)
     exchange.alarms.at(end_ns - lead, lambda _: _renew(exchange, call), call.id)
 
 
@@ -45,8 +47,34 @@ def _renew(exchange: Exchange, call: Call) -> None:
     if extend(exchange, call):
         _set_alarm(exchange, call)
         return
+    _end_comes(exchange, call)
+
+
+def _end_comes(exchange: Exchange, call: Call) -> None:
+    """There is no more money than for the granted time: warn, and cut when it is over."""
     end_ns = call.answered_ns + call.granted_seconds * _NS
     exchange.alarms.at(end_ns, lambda _: _cut_if_over(exchange, call), call.id)
+    if exchange.warning_seconds:
+        granted = call.granted_seconds
+        exchange.alarms.at(
+            end_ns - exchange.warning_seconds * _NS, lambda _: _warn(exchange, call, granted), call.id
+        )
+
+
+def _warn(exchange: Exchange, call: Call, granted_seconds: int) -> None:
+    """The money of a call ends soon. Money that has come since may have lengthened it."""
+    if call.ending or call.granted_seconds != granted_seconds:
+        return
+    now = exchange.clock.now()
+    left_ns = call.answered_ns + granted_seconds * _NS - now.monotonic_ns
+    exchange.notices.tell(
+        "call.warning",
+        now.unix_ms,
+        call=call.id,
+        account=call.permit.levels[0].account.id,
+        called=call.permit.called,
+        seconds_left=max(0, left_ns // _NS),
+    )
 
 
 def extend(exchange: Exchange, call: Call) -> bool:
@@ -83,8 +111,7 @@ def _cut_if_over(exchange: Exchange, call: Call) -> None:
             if whole:
                 _set_alarm(exchange, call)
             else:
-                end_ns = call.answered_ns + call.granted_seconds * _NS
-                exchange.alarms.at(end_ns, lambda _: _cut_if_over(exchange, call), call.id)
+                _end_comes(exchange, call)
             return
     exchange.tally.cut += 1
     ending.end(exchange, call, ending.MAX_CALL_SECONDS if at_limit else ending.NOT_ENOUGH_MONEY)

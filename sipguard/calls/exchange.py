@@ -13,6 +13,7 @@ from sipguard.calls.call import Call
 from sipguard.calls.clock import Clock
 from sipguard.calls.current import Current
 from sipguard.calls.gateways import Gateways
+from sipguard.calls.notice import Notices
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.policy.pace import Pace
@@ -87,6 +88,9 @@ class Exchange:
     alarms: Alarms = field(default_factory=Alarms)
     tally: Tally = field(default_factory=Tally)
     logged: Logged = field(default_factory=Logged)
+    notices: Notices = field(default_factory=Notices)
+    warning_seconds: int = 0
+    """How long before its money ends a call is told of; 0: not at all."""
     charge_lost_calls: bool = False
     """A call whose end has gone costs until that was found, and not until it was last there."""
     draining: bool = False

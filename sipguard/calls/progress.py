@@ -82,6 +82,7 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
         call.ringing_ms = call.unix_ms(event.ringing)
     exchange.gateways.heard(call.candidate.gateway.key, call.ways[0])
     call.codecs_answered, call.callee_user_agent = event.codecs, event.user_agent
+    exchange.current.answer(call)
     answered = CallAnswered(call.id, call.answered_ms, event.dialog, saved.save(call))
 
     def durable() -> None:

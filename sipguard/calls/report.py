@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from sipguard.calls.audit import Auditor
 from sipguard.calls.exchange import Exchange
 from sipguard.model.account import Account
 from sipguard.model.gateway import MappingGateway, RoutingGateway
 
+SLICE = 1_000
+"""Entries that are put together in one go: a millisecond or so."""
 
-def status(exchange: Exchange, epoch: int) -> dict[str, object]:
+
+async def status(exchange: Exchange, auditor: Auditor, epoch: int) -> dict[str, object]:
     """Sizes and counters. Counts are keyed by id; those that are zero are left out."""
     current, directory = exchange.current, exchange.directory
-    totals = exchange.funds.totals()
-    live = sum(1 for call in current if call.answered_ms is not None)
+    totals, live, present = exchange.funds.sums(), current.answered, len(current)
     engine = exchange.engine.stats()
     counts = current.counts()
     writer = exchange.writer
@@ -19,14 +25,10 @@ def status(exchange: Exchange, epoch: int) -> dict[str, object]:
         "epoch": epoch,
         "revision": directory.revision,
         "live_calls": live,
-        "attempts": len(current) - live,
+        "attempts": present - live,
         "holds": totals.holds,
         "held_micros": totals.held_micros,
-        "counts": {
-            f"{kind}:{_id(exchange, kind, key)}": count
-            for kind, keys in counts.items()
-            for key, count in keys.items()
-        },
+        "counts": await _named(exchange, counts),
         "gateways_out": {
             str(gateway["id"]): gateway["why"] for gateway in exchange.gateways.report() if gateway["why"]
         },
@@ -42,6 +44,8 @@ def status(exchange: Exchange, epoch: int) -> dict[str, object]:
             "cut": exchange.tally.cut,
             "lost": exchange.tally.lost,
         },
+        "audit": auditor.state(),
+        "notices": dict(exchange.notices.counts),
         "logins": {
             "challenged": exchange.logged.challenged,
             "accepted": exchange.logged.accepted,
@@ -84,26 +88,46 @@ def _id(exchange: Exchange, kind: str, key: int) -> str:
     return named.id if named is not None else str(key)
 
 
+async def _named(exchange: Exchange, counts: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
+    named: dict[str, int] = {}
+    for kind, keys in counts.items():
+        for key, count in keys.items():
+            named[f"{kind}:{_id(exchange, kind, key)}"] = count
+            if len(named) % SLICE == 0:
+                await asyncio.sleep(0)
+    return named
+
+
 def held(exchange: Exchange) -> dict[int, int]:
-    """Micro-units that calls hold, by the ledger account of the balance; what holds nothing is left out."""
-    funds = exchange.funds
-    ledgers = [account.balance_ledger for account in exchange.directory.accounts.values()]
-    return {ledger: micros for ledger in ledgers if (micros := funds.held(ledger))}
+    """Micro-units that calls hold, by ledger account; what holds nothing is left out."""
+    return exchange.funds.held_ledgers()
 
 
-def live_calls(exchange: Exchange) -> list[dict[str, object]]:
-    """Every present call, the oldest first."""
-    return [
-        {
-            "call": call.id,
-            "sip_call_id": call.attempt.sip_call_id,
-            "account_id": call.permit.levels[0].account.id,
-            "called": call.permit.called,
-            "calling": call.permit.calling,
-            "routing_gateway_id": call.candidate.gateway.id,
-            "invited_ms": call.invited.unix_ms,
-            "answered_ms": call.answered_ms,
-            "granted_seconds": call.granted_seconds,
-        }
-        for call in exchange.current
-    ]
+async def live_calls(
+    exchange: Exchange, calls: Iterable[int], limit: int | None = None
+) -> list[dict[str, object]]:
+    """Those of `calls` that are present, in their order, at most `limit`."""
+    found: list[dict[str, object]] = []
+    for call_id in calls:
+        call = exchange.current.find(call_id)
+        if call is None:
+            continue
+        if limit is not None and len(found) >= limit:
+            break
+        found.append(
+            {
+                "call": call.id,
+                "sip_call_id": call.attempt.sip_call_id,
+                "account_id": call.permit.levels[0].account.id,
+                "called": call.permit.called,
+                "calling": call.permit.calling,
+                "mapping_gateway_id": call.permit.mapping_gateway.id,
+                "routing_gateway_id": call.candidate.gateway.id,
+                "invited_ms": call.invited.unix_ms,
+                "answered_ms": call.answered_ms,
+                "granted_seconds": call.granted_seconds,
+            }
+        )
+        if len(found) % SLICE == 0:
+            await asyncio.sleep(0)
+    return found

@@ -119,15 +119,23 @@ def answered(
     )
 
 
-def failed(call: Call, now_ns: int, status: int, ended_by: str, cancelled: bool, q850: int | None) -> Cdr:
-    """CDR of a call that no gateway took, or that the caller gave up."""
+def failed(
+    call: Call,
+    now_ns: int,
+    status: int,
+    ended_by: str,
+    cancelled: bool,
+    q850: int | None,
+    reason: str | None = None,
+) -> Cdr:
+    """CDR of a call that no gateway took, that the caller gave up, or that was ended for `reason`."""
     return _of_permit(
         call,
         outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED,
         ended_ms=call.unix_ms(now_ns),
         length_ms=0,
         status=status,
-        reason=None,
+        reason=reason,
         q850=q850,
         ended_by=ended_by,
         cost=0,

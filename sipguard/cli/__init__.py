@@ -11,7 +11,18 @@ from pathlib import Path
 import click
 
 import sipguard
-from sipguard.cli import account, cdr, configuration, credential, daemon, database, gateway, ledger, rate
+from sipguard.cli import (
+    account,
+    call,
+    cdr,
+    configuration,
+    credential,
+    daemon,
+    database,
+    gateway,
+    ledger,
+    rate,
+)
 from sipguard.cli.shell import Commands, Shell, default_config_file
 
 
@@ -46,6 +57,7 @@ for command in (
     account.account,
     account.balance,
     credential.credential,
+    call.call,
     cdr.cdr,
     ledger.ledger,
     rate.rate,

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -142,12 +142,12 @@ class Shell:
                     return
             time.sleep(0.05)
 
-    def ask(self, command: str) -> object:
-        """Ask the running daemon."""
+    def ask(self, command: str, **args: Any) -> object:
+        """Ask the running daemon; `args` as the command wants them."""
         from sipguard.control import ControlError, NotRunningError, ask
 
         try:
-            return ask(self.config.control.socket, command)
+            return ask(self.config.control.socket, command, **args)
         except NotRunningError as error:
             raise UnavailableError(str(error)) from None
         except ControlError as error:

@@ -172,6 +172,7 @@ class _Loading:
                 valid_till=told.valid_till,
                 time_zone=told.time_zone or self._data.time_zone,
                 tax_ppm=told.tax_percent,
+                lock_ends_calls=told.lock_ends_calls,
             )
             self._accounts[told.id] = added
             rows = [

@@ -101,6 +101,8 @@ class Account(Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: TimeZone | None = None
     """None: that of the file."""
     tax_percent: Percent = Percent(0)
+    lock_ends_calls: bool | None = None
+    """None: as `calls.lock_ends_calls` of the configuration says."""
     sections: tuple[Section, ...] = ()
 
 

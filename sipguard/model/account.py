@@ -47,3 +47,5 @@ class Account:
     """IANA name of the zone in which the hours and days of its rates are read."""
     tax_ppm: int = 0
     """Tax on top of what it pays for calls, in parts per million (model.rate.PPM)."""
+    lock_ends_calls: bool | None = None
+    """Whether a lock, or the end of its time, ends its calls; None: as the configuration says."""

@@ -47,13 +47,16 @@ class Totals(NamedTuple):
 class Funds:
     """Money of every ledger account. A ledger that was never posted to has balance 0."""
 
-    __slots__ = ("_balances", "_held", "_holds")
+    __slots__ = ("_balances", "_held", "_held_micros", "_holds", "_pairs", "_recount")
 
     def __init__(self, balances: Mapping[int, Micros] | Iterable[tuple[int, Micros]] = ()) -> None:
         """`balances`: what the journal sums to, by ledger."""
         self._balances: dict[int, Micros] = dict(balances)
         self._held: dict[int, Micros] = {}
         self._holds: dict[int, dict[int, Micros]] = {}
+        self._pairs = 0
+        self._held_micros = 0
+        self._recount: Recount | None = None
 
     def balance(self, ledger: int) -> Micros:
         """Sum of all postings of the ledger; negative while credit is used."""
@@ -123,6 +126,24 @@ class Funds:
         for posting in postings:
             balances[posting.ledger] = balances.get(posting.ledger, 0) + posting.amount_micros
 
+    def sums(self) -> Totals:
+        """The open holds as they are kept count of; costs nothing."""
+        return Totals(len(self._holds), self._pairs, self._held_micros)
+
+    def held_ledgers(self) -> dict[int, Micros]:
+        """What calls hold, by ledger; ledgers that nothing is held on are left out."""
+        return dict(self._held)
+
+    def holds_of(self, call: int) -> Mapping[int, Micros]:
+        """What one call holds, by ledger."""
+        return self._holds.get(call, _NOTHING)
+
+    def recount(self) -> Recount:
+        """Begin to count the holds anew, beside what goes on; one at a time."""
+        assert self._recount is None, "the holds are being counted already"
+        self._recount = Recount(self)
+        return self._recount
+
     def totals(self) -> Totals:
         """Count the open holds, call by call, and assert that they add up to what the ledgers say."""
         held: dict[int, Micros] = {}
@@ -131,7 +152,9 @@ class Funds:
                 assert amount > 0, f"hold of {amount} on ledger {ledger}"
                 held[ledger] = held.get(ledger, 0) + amount
         assert held == self._held, "holds of the calls and of the ledgers differ"
-        return Totals(len(self._holds), sum(map(len, self._holds.values())), sum(held.values()))
+        counted = Totals(len(self._holds), sum(map(len, self._holds.values())), sum(held.values()))
+        assert counted == self.sums(), f"{counted} counted, {self.sums()} kept"
+        return counted
 
     def _shortage(self, wanted: Sequence[Want]) -> Shortage | None:
         sums: dict[int, Micros] = {}
@@ -150,19 +173,71 @@ class Funds:
         holds, held = self._holds[call], self._held
         for ledger, amount, _ in wanted:
             if amount:
+                if ledger not in holds:
+                    self._pairs += 1
+                self._held_micros += amount
                 holds[ledger] = holds.get(ledger, 0) + amount
                 held[ledger] = held.get(ledger, 0) + amount
+                if self._recount is not None:
+                    self._recount.changed(call, ledger, amount)
 
     def _drop(self, call: int, ledger: int) -> Micros:
         amount = self._holds[call].pop(ledger, 0)
         if amount:
             left = self._held[ledger] - amount
             assert left >= 0, f"ledger {ledger} holds {left}"
+            self._pairs -= 1
+            self._held_micros -= amount
+            if self._recount is not None:
+                self._recount.changed(call, ledger, -amount)
             if left:
                 self._held[ledger] = left
             else:
                 del self._held[ledger]
         return amount
+
+
+class Recount:
+    """The holds added up again, call by call, while the funds go on changing.
+
+    What changes on a call that was counted already, or that is newer than the count, is followed.
+    """
+
+    def __init__(self, funds: Funds) -> None:
+        self._funds = funds
+        self._waiting = set(funds._holds)
+        self._sums: dict[int, Micros] = {}
+
+    def count(self, calls: int) -> bool:
+        """Count so many calls more; False once all are."""
+        for _ in range(min(calls, len(self._waiting))):
+            call = self._waiting.pop()
+            for ledger, amount in self._funds.holds_of(call).items():
+                self._add(ledger, amount)
+        return bool(self._waiting)
+
+    def changed(self, call: int, ledger: int, amount: Micros) -> None:
+        """A call holds more, or less, than before."""
+        if call not in self._waiting:
+            self._add(ledger, amount)
+
+    def finish(self) -> dict[int, tuple[Micros, Micros]]:
+        """End the count: ledgers that hold something else than their calls, as (ledger's, calls')."""
+        assert not self._waiting, f"{len(self._waiting)} calls were not counted"
+        self._funds._recount = None
+        held = self._funds._held
+        if held == self._sums:
+            return {}
+        ledgers = held.keys() | self._sums.keys()
+        pairs = {ledger: (held.get(ledger, 0), self._sums.get(ledger, 0)) for ledger in ledgers}
+        return {ledger: pair for ledger, pair in pairs.items() if pair[0] != pair[1]}
+
+    def _add(self, ledger: int, amount: Micros) -> None:
+        left = self._sums.get(ledger, 0) + amount
+        if left:
+            self._sums[ledger] = left
+        else:
+            self._sums.pop(ledger, None)
 
 
 _NOTHING: Mapping[int, Micros] = {}

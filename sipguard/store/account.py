@@ -34,6 +34,7 @@ account = Table(
     Column("valid_till", Integer),
     Column("time_zone", Text, nullable=False),
     Column("tax_ppm", Integer, nullable=False),
+    Column("lock_ends_calls", Boolean),
 )
 
 
@@ -85,6 +86,7 @@ async def insert(
     valid_till: int | None = None,
     time_zone: str = "UTC",
     tax_ppm: int = 0,
+    lock_ends_calls: bool | None = None,
 ) -> Account:
     """Add an account with empty ledger accounts; fields as in model.account.
 
@@ -106,6 +108,7 @@ async def insert(
         "valid_till": valid_till,
         "time_zone": time_zone,
         "tax_ppm": tax_ppm,
+        "lock_ends_calls": lock_ends_calls,
     }
     key = await insert_row(conn, account, **values)
     return Account(

@@ -155,13 +155,13 @@ class Simulation:
         self._dispatch = dispatcher(self.exchange)
         self.recovered = recover(self.exchange, list(self.disk.live.values()))
 
-    def run(self, calls: int, per_second: float, kills: int = 0) -> None:
-        """Place the calls, then let everything come to its end."""
+    def run(self, calls: int, per_second: float, kills: int = 0, until_ns: int | None = None) -> None:
+        """Place the calls, then let everything come to its end, or to that of `until_ns`."""
         length = int(calls / per_second * 1000 * MS)
         for number in range(calls):
             self.after(self.random.randrange(length), lambda number=number: self._caller.call(number))
         self.kills, self.kill_chance = kills, 2 * kills / calls
-        self._until_idle()
+        self._until_idle(until_ns)
 
     def may_be_killed(self) -> None:
         """A record is on its way: the worst moment for a kill is before, at, or just after its commit."""
@@ -201,19 +201,23 @@ class Simulation:
         elif target in self._ends:
             self._ends[target].receive(message)
 
-    def _until_idle(self) -> None:
+    def step(self) -> bool:
+        """Let the next thing happen; False: nothing will."""
+        due = [self._queue[0][0]] if self._queue else []
+        for deadline in (self.engine.deadline(), self.exchange.alarms.next_ns()):
+            if deadline is not None:
+                due.append(deadline)
+        if not due:
+            return False
+        self.now = max(self.now, min(due))
+        if self._queue and self._queue[0][0] <= self.now:
+            heapq.heappop(self._queue)[2]()
+        self._turn()
+        return True
+
+    def _until_idle(self, until_ns: int | None) -> None:
         quiet_since = self.now
-        while True:
-            due = [self._queue[0][0]] if self._queue else []
-            for deadline in (self.engine.deadline(), self.exchange.alarms.next_ns()):
-                if deadline is not None:
-                    due.append(deadline)
-            if not due:
-                break
-            self.now = max(self.now, min(due))
-            if self._queue and self._queue[0][0] <= self.now:
-                heapq.heappop(self._queue)[2]()
-            self._turn()
+        while (until_ns is None or self.now < until_ns) and self.step():
             if self._queue or len(self.exchange.current):
                 quiet_since = self.now
             assert self.now - quiet_since < 3_600_000 * MS, "something never ends"

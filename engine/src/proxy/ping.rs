@@ -46,6 +46,12 @@ impl Endpoint {
         self.calls.get(&call).map_or(0, |call| call.proved())
     }
 
+    /// Whether a call is answered and not over.
+    pub fn is_up(&self, call: u64) -> bool {
+        let call = self.calls.get(&call);
+        call.is_some_and(|call| matches!(call.phase, Phase::Answering | Phase::Live))
+    }
+
     /// The 2xx of a call was passed on: from here on it is watched.
     pub(crate) fn watch(&mut self, call: u64) {
         self.arm(TRANSACTION, Timer::NoAck, call);

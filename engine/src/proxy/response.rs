@@ -158,7 +158,7 @@ impl Endpoint {
                         self.pass_back(server, message, status);
                     }
                     Origin::Own | Origin::Probe(_) | Origin::Ping(..) | Origin::Abandoned => {
-                        self.disown(id, message, received == R::Accepted)
+                        self.disown(id, message)
                     }
                 }
             }
@@ -371,11 +371,17 @@ impl Endpoint {
 
     /// Nobody wants this answer any more (its call went to another gateway): ACK and BYE, so that it does
     /// not stay up unjudged and uncharged. 13.2.2.4.
-    fn disown(&mut self, id: Id<Client>, message: Incoming, first: bool) {
-        let Some(client) = self.table.clients.get(id) else {
+    fn disown(&mut self, id: Id<Client>, message: Incoming) {
+        let Some(client) = self.table.clients.get_mut(id) else {
             return;
         };
         let flow = client.flow;
+        // A fork further down may have several answers; each repeats until its ACK, and is ended once.
+        let tag = message.index.to.tag.of(message.bytes);
+        let first = !client.disowned.iter().any(|known| **known == *tag);
+        if first {
+            client.disowned.push(tag.into());
+        }
         let party = answerer(message, flow, &self.listeners, false);
         let from: Box<[u8]> = message
             .index

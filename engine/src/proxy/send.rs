@@ -56,6 +56,7 @@ impl Endpoint {
             deadline_c,
             ring_timeout,
             switched: false,
+            disowned: Vec::new(),
         });
         // 17.1.1.2, 17.1.2.2: timers A and E are for unreliable transports.
         if !reliable {

@@ -171,6 +171,10 @@ impl PyEngine {
         });
     }
 
+    fn is_up(&self, call: u64) -> bool {
+        self.shared.endpoint().is_up(call)
+    }
+
     fn proved(&self, call: u64) -> u64 {
         self.shared.endpoint().proved(call)
     }

@@ -119,6 +119,8 @@ pub struct Client {
     pub ring_timeout: u64,
     /// It went over TCP for its length alone, and may go over UDP where TCP is refused (18.1.1).
     pub switched: bool,
+    /// Tags of the answers that nobody wanted: each has got its one BYE.
+    pub disowned: Vec<Box<[u8]>>,
 }
 
 /// The tables.
