@@ -43,7 +43,11 @@ class ConfigError(Exception):
         """Dotted, as in ``sip.listen[0].port``; None where the matter is the file as a whole."""
 
 
-Transport = Annotated[Literal["udp", "tcp"], Meta(description='"udp" or "tcp"')]
+Transport = Annotated[Literal["udp", "tcp", "tls"], Meta(description='"udp", "tcp" or "tls"')]
+CertificateFile = Annotated[
+    Path | None, Meta(description="the path of a PEM file: the certificate, then its chain")
+]
+KeyFile = Annotated[Path | None, Meta(description="the path of a PEM file with a private key, not encrypted")]
 
 
 class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,15 +56,24 @@ class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: Annotated[str, Meta(description="an IP address of this machine, IPv6 without brackets")]
     port: Port = 5060
     transports: Annotated[
-        tuple[Transport, ...], Meta(min_length=1, description='an array of "udp", "tcp" or both')
+        tuple[Transport, ...],
+        Meta(min_length=1, description='an array of "udp" and "tcp", or of "udp" and "tls"'),
     ] = ("udp", "tcp")
-    """Both on one port unless told otherwise (RFC 3261 section 18.2.1)."""
+    """UDP and TCP on one port unless told otherwise (RFC 3261 section 18.2.1)."""
+    certificate: CertificateFile = None
+    """Shown to peers that connect by TLS."""
+    key: KeyFile = None
+    client_certificate: Annotated[
+        Literal["none", "optional", "required"], Meta(description='"none", "optional" or "required"')
+    ] = "none"
+    """Whether peers that connect by TLS are asked for theirs."""
     advertise_host: Annotated[str | None, Meta(description="an IP address or host name")] = None
     """Written into Via and Record-Route; None: `host`."""
     advertise_port: Annotated[Port | None, Meta(description="a port from 1 to 65535")] = None
     """None: `port`."""
 
     def __post_init__(self) -> None:
+        self._check_tls()
         address = _address(self.host)
         if address is None:
             raise _UnfitError("host", self.host, "an IP address of this machine, IPv6 without brackets")
@@ -78,6 +91,14 @@ class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise _UnfitError("advertise_host", advertised, "an IP address or host name")
         if reachable is not None and reachable.is_unspecified:
             raise _UnfitError("advertise_host", advertised, "an address that peers can send to")
+
+    def _check_tls(self) -> None:
+        tls = "tls" in self.transports
+        if tls and "tcp" in self.transports:
+            raise _UnfitError("transports", list(self.transports), "TLS on a port of its own, without TCP")
+        for name in ("certificate", "key"):
+            if tls and getattr(self, name) is None:
+                raise _UnfitError(name, UNSET, "a PEM file, because transports has TLS")
 
 
 class Tcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -111,6 +132,29 @@ class SessionTimer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             raise _UnfitError("expires_seconds", self.expires_seconds, least)
 
 
+class Tls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whom we believe over TLS, and what peers may ask of it."""
+
+    minimum_version: Annotated[Literal["1.2", "1.3"], Meta(description='"1.2" or "1.3"')] = "1.2"
+    ca: Annotated[
+        Path | None, Meta(description="the path of a PEM file, or of a directory that c_rehash has made")
+    ] = None
+    """Authorities that certificates of peers are verified by; None: those of the system."""
+    certificate: CertificateFile = None
+    """Shown to gateways that ask for one; None: that of the listener that the connection is opened from."""
+    key: KeyFile = None
+    handshakes: Annotated[int, Meta(ge=1, le=100_000, description="a count from 1 to 100000")] = 256
+    """Peers that may be in their handshake at once; further ones are cut off."""
+    handshake_seconds: Annotated[int, Meta(ge=1, le=60, description="whole seconds from 1 to 60")] = 5
+    reload_seconds: Annotated[int, Meta(ge=0, le=86400, description="whole seconds from 0 to 86400")] = 60
+    """How often the files are looked at for changes; 0: only on SIGHUP."""
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            name = "key" if self.key is None else "certificate"
+            raise _UnfitError(name, UNSET, "both certificate and key, or neither")
+
+
 class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Sockets and the name we give ourselves."""
 
@@ -129,6 +173,7 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long a datagram under load may wait for others, to be read with one system call; 0: not at all."""
     tcp: Annotated[Tcp, Meta(description="a [sip.tcp] table")] = Tcp()
     session_timer: Annotated[SessionTimer, Meta(description="a [sip.session_timer] table")] = SessionTimer()
+    tls: Annotated[Tls, Meta(description="a [sip.tls] table")] = Tls()
 
     def __post_init__(self) -> None:
         seen: dict[tuple[object, int], int] = {}

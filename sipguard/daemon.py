@@ -35,6 +35,7 @@ from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine
 from sipguard.sip.listeners import Listeners
 from sipguard.sip.names import Names, Resolution
+from sipguard.sip.tls import Contexts, TlsError
 from sipguard.store import cdr_keeper, configuration, database, instance, ledger, live_call, lock, secret
 from sipguard.store.redo import replay as redo
 from sipguard.store.writer import Limits, Writer
@@ -128,11 +129,20 @@ class _Daemon:
         )
         auth = config.auth
         engine.require_credentials(auth.realm, nonce_key, auth.algorithms, auth.nonce_seconds)
+        try:
+            contexts = Contexts(config.sip)
+        except TlsError as error:
+            raise _CannotStartError(str(error)) from error
         bound = [_listen(engine, listener) for listener in config.sip.listen]
         listeners = Listeners((one.host, one.transports) for one in config.sip.listen)
-        tcp = config.sip.tcp
+        tcp, tls = config.sip.tcp, config.sip.tls
         engine.limit_streams(
-            tcp.connections, tcp.connections_per_source, tcp.message_seconds, tcp.idle_seconds
+            tcp.connections,
+            tcp.connections_per_source,
+            tcp.message_seconds,
+            tcp.idle_seconds,
+            tls.handshakes,
+            tls.handshake_seconds,
         )
         if tcp.above_bytes:
             engine.switch_to_tcp_above(tcp.above_bytes)
@@ -179,6 +189,9 @@ class _Daemon:
         driver = Driver(engine, loop, time.monotonic_ns, dispatcher(exchange))
         for index, listener in enumerate(config.sip.listen):
             driver.streams.add(index, listener.host)
+        driver.streams.secure(contexts, lambda key: exchange.directory.routing_gateways.get(key))
+        contexts.warn()
+        loop.add_signal_handler(signal.SIGHUP, contexts.reload)
         recovered = recover(exchange, rows)
         auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
         follower = Follower(exchange, store, settings, loaded.revision)
@@ -198,6 +211,7 @@ class _Daemon:
             loop.create_task(work)
             for work in (follower.run(), _prune(store), records, auditor.run(), locks.run())
         ]
+        tasks.append(loop.create_task(contexts.follow()))
         if names is not None:
             tasks.append(loop.create_task(names.run()))
             names.ask_due()
@@ -207,7 +221,8 @@ class _Daemon:
         driver.start()
         for index, one in enumerate(bound):
             if one is not None:
-                await driver.streams.accept(index, one)
+                tls_only = "tls" in config.sip.listen[index].transports
+                await driver.streams.accept(index, one, tls=tls_only)
         log.info(
             "daemon.ready",
             epoch=epoch,
@@ -278,8 +293,10 @@ def _listen(engine: Engine, listener: Listener) -> socket.socket | None:
             listener.advertise_host,
             listener.advertise_port,
             "udp" in listener.transports,
+            "tls" in listener.transports,
         )
-        return stream.bind(listener.host, listener.port) if "tcp" in listener.transports else None
+        connects = {"tcp", "tls"} & set(listener.transports)
+        return stream.bind(listener.host, listener.port) if connects else None
     except OSError as error:
         raise _CannotStartError(f"cannot listen on {listener.host}:{listener.port}: {error}") from error
 

@@ -278,7 +278,7 @@ fn t08_a_handshake_has_its_time_and_its_number() {
     assert_eq!(wire.sg.stream_accepted(wire.now, 1, peer(7)), 0);
 }
 
-/// Checklist S-18: what went out over TLS is answered over TLS.
+/// What went out over TLS is answered over TLS.
 #[test]
 fn s18_a_datagram_answers_no_request_of_tls() {
     let mut wire = Wire::new();

@@ -8,7 +8,7 @@ from sipguard.calls.exchange import Exchange
 from sipguard.calls.reasons import answer
 from sipguard.model.call import Attempt
 from sipguard.model.verdict import Permit, Reason, Refusal
-from sipguard.policy import caller, credit
+from sipguard.policy import caller, credit, identity
 from sipguard.policy.decide import Moment, decide
 from sipguard.policy.funds import Shortage
 from sipguard.policy.pace import routing_gateway_key
@@ -20,8 +20,9 @@ from sipguard.store.writer import CallClosed
 def on_invite(exchange: Exchange, event: Invite) -> None:
     """Decide once; forward or refuse."""
     now = exchange.clock.now()
-    user = ""
-    if exchange.directory.logins:
+    directory = exchange.directory
+    user, certificate = "", tuple(event.certificate or ()) if directory.certificates else ()
+    if directory.logins and identity.by_certificate(certificate, event.source_host, directory) is None:
         told = authentication.caller(exchange, event, now)
         if told is None:
             return
@@ -34,6 +35,7 @@ def on_invite(exchange: Exchange, event: Invite) -> None:
         event.sip_call_id,
         user,
         event.asserted_user if exchange.directory.believes_assertions else "",
+        certificate,
     )
     exchange.tally.attempts += 1
     verdict = judge(exchange, attempt, now)

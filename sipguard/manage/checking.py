@@ -148,6 +148,11 @@ class _Check:
         table = self.tables.get(gateway.cost_table) if gateway.cost_table else None
         if table is not None and table.currency not in (None, self.draft.currency):
             self.complain(f"{path}.cost_table", table.id, f'a table in "{self.draft.currency}"')
+        # Without a transport the DNS may say TLS of a name.
+        secures = gateway.transport == "tls" or (gateway.transport is None and gateway.host.is_name)
+        if not secures and (gateway.tls_name is not None or not gateway.tls_verify):
+            key = "tls_verify" if gateway.tls_name is None else "tls_name"
+            self.complain(f"{path}.{key}", getattr(gateway, key), 'transport = "tls" with it')
         if gateway.prepaid and gateway.vendor_credit is not None:
             self.complain(f"{path}.prepaid", True, "either prepaid or vendor_credit, not both")
         if gateway.hides_call_id and not gateway.hides_topology:
@@ -171,9 +176,13 @@ class _Check:
                 where = f"{path}.sources[{index}]"
                 if (first := taken.setdefault(network, where)) != where:
                     self.complain(where, network, f"a network of its own ({first} is the same)")
+            for index, name in enumerate(gateway.certificates):
+                where = f"{path}.certificates[{index}]"
+                if (first := taken.setdefault(name, where)) != where:
+                    self.complain(where, name, f"a certificate of its own ({first} is the same)")
 
-            if gateway.sources is None and gateway.username is None:
-                self.missing(f"{path}.sources", "a list of networks, or a username")
+            if gateway.sources is None and gateway.username is None and not gateway.certificates:
+                self.missing(f"{path}.sources", "a list of networks, or a username, or certificates")
             if (gateway.username is None) != (gateway.password is None):
                 absent = "password" if gateway.password is None else "username"
                 self.missing(f"{path}.{absent}", "username and password, or neither")

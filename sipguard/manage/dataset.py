@@ -195,6 +195,8 @@ class _Loading:
                 host=told.host,
                 port=_port(told),
                 transport=told.transport or (None if told.host.is_name else "udp"),
+                tls_name=told.tls_name,
+                tls_verify=told.tls_verify,
                 capacity=told.capacity,
                 cps_limit=told.cps_limit,
                 locked=told.locked,
@@ -261,6 +263,8 @@ class _Loading:
             )
             sources = [{"network": network, "gateway_key": key} for network in told.sources or ()]
             await self._insert_all(gateway.mapping_gateway_source, sources)
+            names = [{"name": name, "gateway_key": key} for name in told.certificates]
+            await self._insert_all(gateway.mapping_gateway_certificate, names)
             routes = [
                 {"gateway_key": key, "routing_gateway_key": self._routing_gateways[id]}
                 for id in dict.fromkeys(allowed or ())
@@ -315,7 +319,7 @@ def _port(told: form.RoutingGateway) -> int | None:
     """As told; else the default of an address (RFC 3261 section 19.1.2), while of a name the DNS says."""
     if told.port is not None or told.host.is_name:
         return told.port
-    return 5060
+    return 5061 if told.transport == "tls" else 5060
 
 
 def _rate(table_key: int, told: form.Rate) -> Rate:

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from sipguard.manage.leaf import (
     Amount,
+    CertificateName,
     Codes,
     Currency,
     Days,
@@ -114,6 +115,8 @@ class MappingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     username: Username | None = None
     """With one its calls need the password too, from whatever source."""
     password: Password | None = None
+    certificates: tuple[CertificateName, ...] = ()
+    """One of these has to be proved over TLS; empty: the address is enough."""
     capacity: Limit | None = None
     cps_limit: Limit | None = None
     locked: bool = False
@@ -162,8 +165,11 @@ class RoutingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     host: Host
     port: Port | None = None
     """None: 5060, or 5061 for TLS; of a name, SRV says."""
-    transport: Literal["udp", "tcp"] | None = None
+    transport: Literal["udp", "tcp", "tls"] | None = None
     """None: UDP; of a name, NAPTR or SRV says."""
+    tls_name: CertificateName | None = None
+    """None: the host."""
+    tls_verify: bool = True
     capacity: Limit | None = None
     cps_limit: Limit | None = None
     locked: bool = False

@@ -10,6 +10,7 @@ from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import ClassVar, Self, TypeVar
 
+from sipguard.model import certificate
 from sipguard.model.money import MICROS_PER_UNIT, format_micros, parse_micros
 from sipguard.model.rate import DAY_MINUTES, PPM, Tier
 from sipguard.policy.window import zone_of
@@ -246,6 +247,19 @@ class Hours(Leaf, tuple[int, int]):
     def shown(start: int, end: int) -> str:
         """As `parse` reads it."""
         return f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
+
+
+class CertificateName(Leaf, str):
+    """Whom a certificate is for, or its fingerprint, in the form of model/certificate.py."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = (
+        'a domain such as "pbx.example.com", an IP address, or "sha256:" and the 64 digits of a fingerprint'
+    )
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        return cls(certificate.normal(_text(raw)))
 
 
 class Tiers(Leaf, tuple[Tier, ...]):

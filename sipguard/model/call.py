@@ -20,3 +20,5 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     """The user that has proved to be it by its password; empty where the source address has to tell."""
     asserted_user: str = ""
     """User part of the first P-Asserted-Identity, read only where a trunk is trusted; empty where absent."""
+    certificate: tuple[str, ...] = ()
+    """Names that the peer has proved by a certificate over TLS (model/certificate.py)."""

@@ -58,7 +58,10 @@ class MappingGateway:
     """Routing gateways that this trunk may use; None: all."""
     trusted: bool
     """Its identity headers (P-Asserted-Identity, Diversion, ...) reach the gateway; else they are taken out
-    (RFC 3325 section 5). Never decides who pays: that is the source address alone."""
+    (RFC 3325 section 5). Never decides who pays: that is the source address, or the certificate."""
+    certificates: tuple[str, ...] = ()
+    """Names or fingerprints, as model/certificate.py writes them, one of which the peer proves over TLS;
+    then `sources` only say where from. Empty: the address is proof enough."""
     caller: CallerRule | None = None
     """Numbers that it may present; None: whatever it says."""
 
@@ -107,6 +110,10 @@ class RoutingGateway:
     redirects: Redirects = Redirects.REFUSE
     presentation: Presentation = AS_IT_IS
     """What it is shown of the caller and of the way to it."""
+    tls_name: str | None = None
+    """What its certificate must be for, over TLS (RFC 5922), or its fingerprint; None: for `host`."""
+    tls_verify: bool = True
+    """Whether it has to show such a certificate; false: anybody may be at the other end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sipguard.model.account import Account
 from sipguard.model.configuration import Configuration, Settings
 from sipguard.model.gateway import MappingGateway, RoutingGateway
 from sipguard.policy import caller, chain, number, phone
+from sipguard.policy.certificate import Certificates
 from sipguard.policy.chain import Chain
 from sipguard.policy.credential import Logins
 from sipguard.policy.identity import Sources
@@ -33,6 +34,7 @@ class Directory:
         "_chains",
         "accounts",
         "believes_assertions",
+        "certificates",
         "emergency_gateways",
         "logins",
         "mapping_gateways",
@@ -64,6 +66,7 @@ class Directory:
     sources: Sources
     logins: Logins
     phones: Phones
+    certificates: Certificates
     sections: Sections
     rates: Rates
     routes: Routes
@@ -107,6 +110,7 @@ class Directory:
         self.logins = Logins(
             configuration.credentials, self.mapping_gateways, self.phones.by_key, settings.realm
         )
+        self.certificates = Certificates(self.mapping_gateways.values())
         self.sections = Sections(configuration.sections, self.accounts, PrefixMap)
         self.routes = Routes(configuration.routes, self.routing_gateways, self.rates, PrefixMap)
         self._chains = {}

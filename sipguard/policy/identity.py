@@ -1,10 +1,10 @@
-"""Whose call it is: the mapping gateway of the address that a request came from, or of the user that has
-proved to be it.
+"""Whose call it is: the mapping gateway of the address that a request came from, of the certificate that its
+connection has shown, or of the user that has proved to be it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ class Sources:
         self._hosts: dict[str, MappingGateway] = {}
         networks: dict[tuple[int, int], dict[int, MappingGateway]] = {}
         for gateway in gateways:
+            if gateway.certificates:
+                continue  # its address alone, which can be forged, is no proof
             for source in gateway.sources:
                 network = _network(gateway, source)
                 first = int(network.network_address)
@@ -67,6 +69,12 @@ def asks(host: str, directory: Directory) -> bool:
     return gateway is None or gateway.key in directory.logins.guarded
 
 
+def by_certificate(names: Sequence[str], host: str, directory: Directory) -> MappingGateway | None:
+    """The trunk that is known by a certificate with such a name, unless it needs a password besides."""
+    gateway = directory.certificates.find(names, host)
+    return None if gateway is None or gateway.key in directory.logins.guarded else gateway
+
+
 def ingress(attempt: Attempt, emergency: bool, directory: Directory) -> MappingGateway | Refusal:
     """The trunk, or the phone as one, that an attempt came in through.
 
@@ -74,6 +82,8 @@ def ingress(attempt: Attempt, emergency: bool, directory: Directory) -> MappingG
     """
     by_source = directory.sources.find(attempt.source_host)
     guarded = directory.logins.guarded
+    if (proved := by_certificate(attempt.certificate, attempt.source_host, directory)) is not None:
+        return proved
     if not attempt.user:
         if by_source is None:
             return stranger(attempt)
@@ -90,6 +100,10 @@ def ingress(attempt: Attempt, emergency: bool, directory: Directory) -> MappingG
         and by_source.account_key != gateway.account_key
     ):
         return _foreign(attempt, gateway, f"an address that is not trunk {by_source.id!r} of another account")
+    if gateway.certificates and gateway is not directory.certificates.find(
+        attempt.certificate, attempt.source_host
+    ):
+        return _foreign(attempt, gateway, f"its certificate, one of {', '.join(gateway.certificates)}")
     if not login.may_come_from(attempt.source_host):
         return _foreign(attempt, gateway, f"one of {', '.join(map(str, login.networks))}")
     return gateway
@@ -123,7 +137,7 @@ def stranger(attempt: Attempt) -> Refusal:
         level=None,
         rule=None,
         observed=f"{shown(attempt.source_host)} port {attempt.source_port}",
-        required="an address within the sources of a mapping gateway",
+        required="an address within the sources of a mapping gateway, or its certificate",
     )
 
 

@@ -73,7 +73,7 @@ class Resolution:
     """How places are located."""
 
     lookup: Lookup
-    transports: Sequence[str] = ("udp", "tcp")
+    transports: Sequence[str] = ("udp", "tcp", "tls")
     """Those that can be used, the preferred first."""
     families: Sequence[str] = ("AAAA", "A")
     """Address records that can be used, the preferred first (RFC 6724, RFC 7984)."""

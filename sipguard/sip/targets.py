@@ -34,6 +34,7 @@ def target(gateway: RoutingGateway, location: Location, listeners: Listeners) ->
         ring_timeout_ms=gateway.ring_timeout_ms,
         dials_by_to=gateway.dials_by_to,
         takes_refer=gateway.takes_refer,
+        gateway=gateway.key,
         # RFC 3261 section 16.6 step 2: what the gateway is called, however it was found.
         domain=f"{gateway.host}{port}" if named else None,
         trusted=gateway.presentation.trusted,

@@ -45,6 +45,8 @@ routing_gateway = Table(
     Column("country_code", Text),
     Column("national_prefix", Text, nullable=False),
     Column("international_prefix", Text, nullable=False),
+    Column("tls_name", Text),
+    Column("tls_verify", Boolean, nullable=False),
 )
 
 route = Table(
@@ -83,6 +85,13 @@ mapping_gateway_source = Table(
     Column("gateway_key", ForeignKey("mapping_gateway.key"), nullable=False),
 )
 
+mapping_gateway_certificate = Table(
+    "mapping_gateway_certificate",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("gateway_key", ForeignKey("mapping_gateway.key"), nullable=False),
+)
+
 # Rows count only where mapping_gateway.all_routing_gateways is 0: no rows then means none allowed.
 mapping_gateway_route = Table(
     "mapping_gateway_route",
@@ -96,6 +105,9 @@ async def all_mapping_gateways(conn: AsyncConnection) -> list[MappingGateway]:
     sources: dict[int, list[str]] = defaultdict(list)
     for row in await conn.execute(select(mapping_gateway_source)):
         sources[row.gateway_key].append(row.network)
+    certificates: dict[int, list[str]] = defaultdict(list)
+    for row in await conn.execute(select(mapping_gateway_certificate)):
+        certificates[row.gateway_key].append(row.name)
     allowed: dict[int, set[int]] = defaultdict(set)
     for row in await conn.execute(select(mapping_gateway_route)):
         allowed[row.gateway_key].add(row.routing_gateway_key)
@@ -105,6 +117,7 @@ async def all_mapping_gateways(conn: AsyncConnection) -> list[MappingGateway]:
             id=row.id,
             account_key=row.account_key,
             sources=tuple(sources[row.key]),
+            certificates=tuple(certificates[row.key]),
             capacity=row.capacity,
             cps_limit=row.cps_limit,
             locked=row.locked,
@@ -129,6 +142,8 @@ async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
             host=row.host,
             port=row.port,
             transport=row.transport,
+            tls_name=row.tls_name,
+            tls_verify=row.tls_verify,
             capacity=row.capacity,
             cps_limit=row.cps_limit,
             locked=row.locked,

@@ -23,7 +23,7 @@ COMMAND_SECONDS = 30.0
 
 _CONFIG = """\
 [sip]
-listen = [{{ host = "{host}", port = {port} }}]
+listen = [{{ host = "{host}", port = {port} }}{listeners}]
 
 [database]
 path = "sipguard.db"
@@ -52,8 +52,12 @@ class Daemon:
         slice_seconds: int = 60,
         more: str = "",
         wrapper: Sequence[str] = (),
+        listeners: Sequence[str] = (),
     ) -> None:
-        """`more`: further tables of the configuration file. `wrapper`: a command that runs the daemon's."""
+        """`more`: further tables of the configuration file. `wrapper`: a command that runs the daemon's.
+
+        `listeners`: beside that of `host` and `port`, as inline tables.
+        """
         self.wrapper = wrapper
         self.host, self.port = host, port
         self.directory = directory
@@ -62,7 +66,10 @@ class Daemon:
         self._child: Child | None = None
         self._starts = 0
         directory.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(_CONFIG.format(host=host, port=port, slice_seconds=slice_seconds) + more)
+        others = "".join(f", {listener}" for listener in listeners)
+        self.config.write_text(
+            _CONFIG.format(host=host, port=port, slice_seconds=slice_seconds, listeners=others) + more
+        )
 
     def init(self, data: str, loopback: Loopback | None = None) -> None:
         """Make the database with a TOML data set; ``@NET@`` in it becomes the prefix of `loopback`."""
@@ -102,6 +109,14 @@ class Daemon:
     def pid(self) -> int:
         """The id of the running process."""
         return self._running().pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._running().signal(number)
+
+    def output(self) -> str:
+        """What the present run has written so far."""
+        return self._running().text()
 
     def kill(self) -> None:
         """kill -9."""

@@ -315,7 +315,22 @@ MISTAKES = [
         'routing_gateway[0].host: found "sip_example..net", expected an IP',
     ),
     (VENDOR + "port = 0", f"routing_gateway[0].port: found 0, {NUMBER} 1 to 65535"),
-    (VENDOR + 'transport = "tls"', 'routing_gateway[0].transport: found "tls", expected one of "udp", "tcp"'),
+    (
+        VENDOR + 'transport = "sctp"',
+        'routing_gateway[0].transport: found "sctp", expected one of "udp", "tcp", "tls"',
+    ),
+    (
+        VENDOR + 'tls_name = "gw.example"',
+        'routing_gateway[0].tls_name: found "gw.example", expected transport = "tls" with it',
+    ),
+    (
+        VENDOR + "tls_verify = false",
+        'routing_gateway[0].tls_verify: found false, expected transport = "tls" with it',
+    ),
+    (
+        VENDOR + 'transport = "tls"\ntls_name = "a b"',
+        'routing_gateway[0].tls_name: found "a b", expected a domain such as "pbx.example.com", an IP',
+    ),
     (
         VENDOR + 'cost_table = "t"',
         'routing_gateway[0].cost_table: found "t", expected the id of a [[rate_table]]',

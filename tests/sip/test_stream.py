@@ -116,7 +116,7 @@ async def proxy(per_source: int = 64) -> AsyncIterator[Proxy]:
     finally:
         driver.stop()
         await driver.close()
-        assert not driver.streams.transports
+        assert not driver.streams.connections
         for peer in world.peers:
             peer.writer.close()
             with suppress(ConnectionError):
