@@ -281,6 +281,32 @@ class StreamClose:
     def stream(self) -> int: ...
 
 @final
+class Traced:
+    """A message that the tap has copied."""
+
+    @property
+    def at_ns(self) -> int:
+        """When, by the clock that `Engine.poll` is told."""
+    @property
+    def incoming(self) -> bool:
+        """It came from the peer; else it went there."""
+    @property
+    def listener(self) -> int: ...
+    @property
+    def transport(self) -> str:
+        """ "udp", "tcp" or "tls"."""
+    @property
+    def host(self) -> str:
+        """Of the peer."""
+    @property
+    def port(self) -> int: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def sip_call_id(self) -> str:
+        """As the caller knows the call; empty where the message has none."""
+
+@final
 class Stats:
     """Counters since the start, and sizes now."""
 
@@ -402,6 +428,20 @@ class Engine:
         """
     def flush(self) -> None:
         """Send what is queued."""
+    def trace(self, limit_bytes: int) -> None:
+        """Copy messages for `traced`, so many bytes between two calls of it; 0: no more, and forget."""
+    def trace_call(self, sip_call_id: str) -> None:
+        """Messages of calls with this Call-ID, as the caller knows it, are wanted: of the newest 65,536."""
+    def trace_peers(self, networks: Sequence[str], everything: bool) -> None:
+        """Wanted besides: what goes to and comes from these networks (CIDR), or everything.
+
+        Raises ValueError on what is no network.
+        """
+    def traced(self) -> tuple[list[Traced], int]:
+        """What was wanted of the messages until now, in order, and how many found no room.
+
+        Nothing while events wait to be polled: until they are judged nobody knows whose their messages are.
+        """
     def ask_requests(self, ask: bool) -> None:
         """Whether requests outside a dialog other than INVITE become `Request` events.
 

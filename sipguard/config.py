@@ -380,6 +380,33 @@ class Numbers(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     switches take such a 0 for the national prefix and call another number than was judged."""
 
 
+class Hep(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Copies of all SIP messages for a Homer server (HEP version 3)."""
+
+    host: Annotated[str | None, Meta(description="an IP address or host name")] = None
+    """Of the server; None: nothing is exported."""
+    port: Port = 9060
+    transport: Annotated[Literal["udp", "tcp"], Meta(description='"udp" or "tcp"')] = "udp"
+    capture_id: Annotated[int, Meta(ge=0, le=2**32 - 1, description="a number from 0 to 4294967295")] = 1
+    """By which the server tells its sources apart."""
+    password: Annotated[str, Meta(max_length=255, description="at most 255 characters")] = ""
+    """If the server wants one."""
+    node: Annotated[str, Meta(max_length=255, description="at most 255 characters")] = "sipguard"
+    """Name of this source."""
+    mask_credentials: Annotated[bool, Meta(description="true or false")] = True
+    """Digest responses and other credentials are made unreadable."""
+
+    def __post_init__(self) -> None:
+        if self.host is not None and _address(self.host) is None and not _HOST_NAME.fullmatch(self.host):
+            raise _UnfitError("host", self.host, "an IP address or host name")
+
+
+class Trace(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where SIP messages are copied to, beside what `sipguard trace` asks for."""
+
+    hep: Annotated[Hep, Meta(description="a [trace.hep] table")] = Hep()
+
+
 class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is logged, and how."""
 
@@ -403,6 +430,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     gateways: Annotated[GatewayHealth, Meta(description="a [gateways] table")] = GatewayHealth()
     numbers: Annotated[Numbers, Meta(description="a [numbers] table")] = Numbers()
     auth: Annotated[Auth, Meta(description="an [auth] table")] = Auth()
+    trace: Annotated[Trace, Meta(description="a [trace] table")] = Trace()
     log: Annotated[Log, Meta(description="a [log] table")] = Log()
 
 

@@ -10,6 +10,8 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
+from ipaddress import ip_address
 
 import structlog
 import uvloop
@@ -25,7 +27,9 @@ from sipguard.calls.follow import Follower
 from sipguard.calls.gateways import Gateways
 from sipguard.calls.lock import LockWatch
 from sipguard.calls.recovery import ENDED_KEPT_MS, recover
-from sipguard.config import Config, Dns, GatewayHealth, Listener, name_server
+from sipguard.calls.trace import Filter, Tracer
+from sipguard.calls.trace import commands as trace_commands
+from sipguard.config import Config, Dns, GatewayHealth, Hep, Listener, name_server
 from sipguard.model.configuration import Settings
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
@@ -33,6 +37,7 @@ from sipguard.policy.health import Rules
 from sipguard.sip import stream
 from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine
+from sipguard.sip.hep import Exporter
 from sipguard.sip.listeners import Listeners
 from sipguard.sip.names import Names, Resolution
 from sipguard.sip.tls import Contexts, TlsError
@@ -195,14 +200,24 @@ class _Daemon:
         recovered = recover(exchange, rows)
         auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
         follower = Follower(exchange, store, settings, loaded.revision)
+        tracer = Tracer(
+            exchange,
+            loop,
+            [_shown_address(one) for one in config.sip.listen],
+            lambda: (time.time_ns(), time.monotonic_ns()),
+        )
+        exporter = _exporter(config.trace.hep)
+        served = handlers(exchange, auditor, epoch)
         server = await control.serve(
             config.control.socket,
             {
-                **handlers(exchange, auditor, epoch),
+                **served,
+                "status": lambda args: _with_trace(served["status"](args), tracer, exporter),
                 "gateways": lambda _: gateways.report(),
                 "refresh": lambda _: follower.refresh(),
                 "barrier": lambda _: _barrier(writer),
                 "stop": lambda _: self._stop.set(),
+                **trace_commands(tracer),
             },
             lambda message: log.error("control.failed", message=message),
         )
@@ -212,6 +227,9 @@ class _Daemon:
             for work in (follower.run(), _prune(store), records, auditor.run(), locks.run())
         ]
         tasks.append(loop.create_task(contexts.follow()))
+        if exporter is not None:
+            tasks.append(loop.create_task(exporter.run()))
+            tracer.open(Filter(), exporter.send)
         if names is not None:
             tasks.append(loop.create_task(names.run()))
             names.ask_due()
@@ -313,6 +331,37 @@ async def _barrier(writer: Writer) -> None:
             await writer.barrier()
     except TimeoutError:
         raise control.ControlError(f"{writer.backlog} records are not in the database yet") from None
+
+
+def _exporter(hep: Hep) -> Exporter | None:
+    if hep.host is None:
+        return None
+    return Exporter(
+        hep.host,
+        hep.port,
+        transport=hep.transport,
+        capture_id=hep.capture_id,
+        password=hep.password,
+        node=hep.node,
+        masks=hep.mask_credentials,
+    )
+
+
+def _with_trace(status: object, tracer: Tracer, exporter: Exporter | None) -> object:
+    """The status with what is traced, and what the collector could not be given."""
+    found: dict[str, object] = {"sessions": len(tracer)}
+    if exporter is not None:
+        found |= {"hep_sent": exporter.sent, "hep_dropped": exporter.dropped}
+    return {**status, "trace": found} if isinstance(status, dict) else status
+
+
+def _shown_address(listener: Listener) -> tuple[str, int]:
+    """A listener as packets of a trace have it: with an address, where it has one of its own."""
+    host = listener.host
+    if ip_address(host).is_unspecified and listener.advertise_host is not None:
+        with suppress(ValueError):
+            host = str(ip_address(listener.advertise_host))
+    return host, listener.port
 
 
 async def _prune(store: database.Database) -> None:

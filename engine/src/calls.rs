@@ -20,8 +20,12 @@ impl Endpoint {
     /// A call that one side knows by another Call-ID as well.
     pub(crate) fn name_also(&mut self, id: u64, alias: &[u8]) {
         if let Some(call) = self.calls.get_mut(&id) {
+            let key = self.keys.call_id(alias);
             call.alias = Some(alias.into());
-            self.by_alias.insert(self.keys.call_id(alias), id);
+            self.by_alias.insert(key, id);
+            if let Some(tap) = &mut self.outbox.tap {
+                tap.name_also(key, &call.call_id);
+            }
         }
     }
 

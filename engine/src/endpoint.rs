@@ -142,6 +142,9 @@ impl Endpoint {
     /// Tell the time before an order that does not follow an event of the same moment.
     pub fn set_now(&mut self, now: Nanos) {
         self.now = self.now.max(now);
+        if let Some(tap) = &mut self.outbox.tap {
+            tap.now = self.now;
+        }
     }
 
     /// A datagram came in.
@@ -160,6 +163,9 @@ impl Endpoint {
     }
 
     pub(crate) fn dispatch(&mut self, kind: Kind, message: Incoming) {
+        if let Some(tap) = &mut self.outbox.tap {
+            tap.record(true, message.flow, message.bytes);
+        }
         match kind {
             Kind::Request => self.receive_request(message),
             Kind::Response => self.receive_response(message),

@@ -16,6 +16,7 @@ pub mod proxy;
 mod python;
 pub mod sdp;
 pub mod stream;
+pub mod tap;
 pub mod timer;
 pub mod transaction;
 pub mod transport;

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use crate::tap::Tap;
+
 /// What carries a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[repr(u8)]
@@ -196,6 +198,8 @@ pub struct Outbox {
     bytes: Vec<u8>,
     queue: Vec<(Flow, Range<usize>)>,
     pub(crate) streamed: Vec<Streamed>,
+    /// Copies what is queued, while somebody wants it.
+    pub(crate) tap: Option<Box<Tap>>,
 }
 
 /// A message for a connection.
@@ -219,6 +223,9 @@ impl Outbox {
 
     /// Queue the request of a client transaction.
     pub(crate) fn push_request(&mut self, flow: Flow, branch: u64, message: &[u8]) {
+        if let Some(tap) = &mut self.tap {
+            tap.record(false, flow, message);
+        }
         if flow.transport.is_reliable() {
             return self.streamed.push(Streamed {
                 flow,
@@ -240,6 +247,9 @@ impl Outbox {
         }
         let start = self.bytes.len();
         write(&mut self.bytes);
+        if let Some(tap) = &mut self.tap {
+            tap.record(false, flow, &self.bytes[start..]);
+        }
         self.queue.push((flow, start..self.bytes.len()));
     }
 

@@ -42,8 +42,10 @@ def on_invite(exchange: Exchange, event: Invite) -> None:
     if isinstance(verdict, Permit):
         closed = None if verdict.emergency else _closed(exchange, verdict)
         verdict = closed or _admit(exchange, event, attempt, verdict, now)
-        if isinstance(verdict, Permit):
-            return
+    if exchange.tracer is not None:
+        exchange.tracer.judged(attempt, verdict)
+    if isinstance(verdict, Permit):
+        return
     refuse(exchange, event, attempt, verdict, now)
 
 
@@ -129,6 +131,8 @@ def send(exchange: Exchange, call: Call, now: Moment) -> None:
     candidate = call.candidate
     exchange.pace.take_route(candidate.gateway, now.monotonic_ns)
     trusted = call.permit.mapping_gateway.trusted
+    if exchange.tracer is not None:
+        exchange.tracer.sent(call)
     told = caller.presented(call.permit, candidate.gateway)
     shown = None if told is None else _shown(told)
     forwarded = exchange.engine.forward(call.id, call.ways[0].target, candidate.number, trusted, shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -19,6 +19,9 @@ from sipguard.policy.funds import Funds
 from sipguard.policy.pace import Pace
 from sipguard.sip.events import Engine
 from sipguard.store.writer import Counts, Record
+
+if TYPE_CHECKING:
+    from sipguard.calls.trace import Tracer
 
 log = structlog.get_logger()
 
@@ -93,6 +96,8 @@ class Exchange:
     """How long before its money ends a call is told of; 0: not at all."""
     charge_lost_calls: bool = False
     """A call whose end has gone costs until that was found, and not until it was last there."""
+    tracer: Tracer | None = None
+    """Wants to know whose calls are whose; None while nobody traces."""
     draining: bool = False
     """No new calls; those that are up go on."""
     held_byes: set[int] = field(default_factory=set)

@@ -22,6 +22,7 @@ from sipguard.cli import (
     gateway,
     ledger,
     rate,
+    trace,
 )
 from sipguard.cli.shell import Commands, Shell, default_config_file
 
@@ -62,5 +63,6 @@ for command in (
     ledger.ledger,
     rate.rate,
     gateway.gateway,
+    trace.trace,
 ):
     main.add_command(command)

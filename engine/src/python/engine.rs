@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use super::digest::{authenticator, outcome};
 use super::event::event;
 use super::stream::order;
+use super::tap::{network, PyTraced};
 use super::target::{PyCaller, PyTarget};
 use super::{ip, text};
 use crate::digest::Ha1;
@@ -273,6 +274,32 @@ impl PyEngine {
 
     fn flush(&self) {
         self.shared.flush();
+    }
+
+    fn trace(&self, limit_bytes: usize) {
+        self.shared.endpoint().trace(limit_bytes);
+    }
+
+    fn trace_call(&self, sip_call_id: &str) {
+        self.shared.endpoint().trace_call(sip_call_id.as_bytes());
+    }
+
+    fn trace_peers(&self, networks: Vec<String>, everything: bool) -> PyResult<()> {
+        let networks = networks
+            .iter()
+            .map(|text| network(text))
+            .collect::<PyResult<_>>()?;
+        self.shared.endpoint().trace_peers(networks, everything);
+        Ok(())
+    }
+
+    fn traced<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, u64)> {
+        let (records, dropped) = self.shared.endpoint().traced();
+        let traced = PyList::empty(py);
+        for record in records {
+            traced.append(Bound::new(py, PyTraced(record))?)?;
+        }
+        Ok((traced, dropped))
     }
 
     fn ask_requests(&self, ask: bool) {

@@ -14,6 +14,7 @@ mod engine;
 mod event;
 mod prefix;
 mod stream;
+mod tap;
 mod target;
 mod watch;
 
@@ -36,6 +37,8 @@ mod module {
     use super::prefix::PyPrefixMap;
     #[pymodule_export]
     use super::stream::{PyStreamClose, PyStreamConnect, PyStreamSend};
+    #[pymodule_export]
+    use super::tap::PyTraced;
     #[pymodule_export]
     use super::target::{PyCaller, PyTarget};
     #[pymodule_export]
