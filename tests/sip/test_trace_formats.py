@@ -174,9 +174,9 @@ async def exported(transport: str) -> None:
                 came.put_nowait(await loop.sock_recv(listener, 65_535))
         listener.listen()
         stream, _ = await loop.sock_accept(listener)
-        while data := await loop.sock_recv(stream, 65_535):
-            came.put_nowait(data)
-        stream.close()
+        with stream:
+            while data := await loop.sock_recv(stream, 65_535):
+                came.put_nowait(data)
 
     exporter = Exporter("127.0.0.1", listener.getsockname()[1], transport=transport)
     exporter.send(traced())
