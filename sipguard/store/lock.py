@@ -1,4 +1,7 @@
-"""Who may run on a database, and apply its redo log: one process at a time."""
+"""Who may run on a database and apply its redo log: one process at a time. Who writes much, and says so.
+
+The locks are the kernel's, on empty files beside the database, and go with the process however it ends.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,8 @@ class HeldError(StoreError):
 def alone(path: Path, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold the database at `path`: balances and counts in memory are true for one daemon only.
 
-    `wait_seconds`: for a command that is about to be done with it. The lock is the kernel's, on a file beside
-    the database, and goes with the process however it ends.
-    Raises HeldError where somebody else has it, StoreError where the file cannot be opened.
+    `wait_seconds`: for a command that is about to be done with it. Raises HeldError where somebody else has
+    it, StoreError where the file cannot be opened.
     """
     try:
         file = path.with_name(f"{path.name}.lock").open("a")
@@ -35,6 +37,28 @@ def alone(path: Path, wait_seconds: float = 0.0) -> Iterator[None]:
                 raise HeldError(f"{path}: another sipguard runs on this database")
             time.sleep(0.02)
         yield
+
+
+@contextmanager
+def long_write(path: Path) -> Iterator[None]:
+    """Say that the write lock of the database is about to be held for long, by somebody who lets go of it: so
+    that the daemon, which cannot write meanwhile, knows it from a database that is stuck."""
+    with _long_write(path).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def is_long_write(path: Path) -> bool:
+    """Whether somebody writes who has said so."""
+    try:
+        with _long_write(path).open() as file:
+            return not _try(file)
+    except OSError:
+        return False
+
+
+def _long_write(path: Path) -> Path:
+    return path.with_name(f"{path.name}.writing")
 
 
 def _try(file: IO[str]) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy.dialects import sqlite
 
 from sipguard.model.money import Micros
 from sipguard.model.rate import Rate
+from sipguard.store import lock
 from sipguard.store.database import configure
 from sipguard.store.feed import change
 from sipguard.store.rate import COLUMNS, values
@@ -66,6 +67,7 @@ class RateImport:
     def __init__(self, database: Path, table_key: int) -> None:
         self._table_key = table_key
         self._compared = -1
+        self._database = database
         self._connection = sqlite3.connect(database, isolation_level=None)
         configure(self._connection)
         for statement in _STAGE:
@@ -111,6 +113,10 @@ class RateImport:
         Returns for how many seconds nobody else could write. Raises RuntimeError where the tables were
         changed by somebody else since the comparison; then nothing was done.
         """
+        with lock.long_write(self._database):
+            return self._take_over(table_id)
+
+    def _take_over(self, table_id: str) -> float:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         began = time.perf_counter()

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 
 import structlog
 
+from sipguard.store import lock
 from sipguard.store.batch import CallAnswered, CallClosed, CallMoved, CallUpdated, Outcome, Record
 from sipguard.store.redo import replay
 from sipguard.store.redo.applier import Applier, Pace
@@ -30,6 +31,9 @@ from sipguard.store.redo.unapplied import Group, Unapplied
 __all__ = ["CallAnswered", "CallClosed", "CallMoved", "CallUpdated", "Counts", "Limits", "Record", "Writer"]
 
 log = structlog.get_logger()
+
+LONG_WRITE_SECONDS = 60.0
+"""Limits.seconds while a command takes a price list over: it ends, and the log has room for it."""
 
 _Batch: TypeAlias = "list[tuple[Record, Callable[[], None] | None]]"
 
@@ -94,6 +98,7 @@ class Writer:
         self.healthy = True
         """Records become durable."""
         self.counts = Counts()
+        self._path = path
         self._loop = loop
         self._window = window_ms / 1_000
         self._batch_limit = batch_limit
@@ -212,7 +217,10 @@ class Writer:
 
     def _too_far_behind(self) -> str | None:
         seconds = self._loop.time() - self._durable[0][1]
-        if seconds > self._limits.seconds:
+        patience = self._limits.seconds
+        if seconds > patience and lock.is_long_write(self._path):
+            patience = LONG_WRITE_SECONDS
+        if seconds > patience:
             return f"the database takes no records for {seconds:.1f} s, {self.backlog} wait"
         if self.backlog > self._limits.records or self._durable_bytes > self._limits.size:
             return f"the database is behind by {self.backlog} records, {self._durable_bytes} bytes"

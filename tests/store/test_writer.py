@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sipguard.store import database, ledger, live_call
+from sipguard.store import database, ledger, live_call, lock
 from sipguard.store.redo import replay
 from sipguard.store.redo.applier import Pace
 from sipguard.store.redo.files import Files
@@ -187,6 +187,22 @@ def test_k06_a_locked_database_loses_nothing_and_holds_nobody_back(path: Path) -
     report = books.read(path, ledger.verify)
     assert report.ok
     assert report.entries == 6
+
+
+def test_a_price_list_that_is_taken_over_is_waited_for(path: Path) -> None:
+    """Only a transaction that nobody has announced is taken for a database that is stuck."""
+
+    async def use(writer: Writer, health: Health) -> None:
+        with books.connect(path) as other:
+            with lock.long_write(path):
+                other.execute("BEGIN IMMEDIATE")
+                writer.submit(books.closed(1))
+                await until(lambda: writer.counts.failures > 10)
+                assert writer.refusal() is None
+            assert writer.refusal() is not None
+            other.execute("ROLLBACK")
+
+    run(path, use, limits=Limits(seconds=0.01))
 
 
 @pytest.mark.parametrize("limits", [Limits(records=5), Limits(size=5_000)], ids=["records", "bytes"])

@@ -25,9 +25,10 @@ from sipguard.store.redo.unapplied import Group, Unapplied
 
 log = structlog.get_logger()
 
-PAUSE_FACTOR = 8
-"""Times the length of a transaction until the next: this thread spends a ninth of its time on the database at
-the most, until the pause or the number of records comes to its limit."""
+PAUSE_FACTOR = 20
+"""Times the length of a transaction until the next: a call that ends soon after its answer is in the database
+within a tenth of a second, and under load the pause soon comes to its limit. At 500 calls a second 8 made six
+times as many transactions and cost 14 us more of CPU per call."""
 
 PAUSE_SECONDS_MAX = 0.2
 """Nobody who looks into the database under load sees anything older than this and one transaction."""

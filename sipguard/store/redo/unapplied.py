@@ -30,6 +30,7 @@ class Unapplied:
     def __init__(self) -> None:
         self._groups: deque[Group] = deque()
         self._records = 0
+        self._enough = 1
         self._hurried = False
         self._closed = False
         self._changed = Condition()
@@ -39,7 +40,8 @@ class Unapplied:
         with self._changed:
             self._groups.append(group)
             self._records += len(group.records)
-            self._changed.notify()
+            if self._records >= self._enough:
+                self._changed.notify()
 
     def groups(self) -> list[Group]:
         """All, the oldest first."""
@@ -66,6 +68,8 @@ class Unapplied:
         """
         with self._changed:
             while not self._closed:
+                # Woken by the first record, or by the last of enough: not by every one between.
+                self._enough = limit if self._groups else 1
                 if not self._groups:
                     self._changed.wait()
                     continue
