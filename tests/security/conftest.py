@@ -10,6 +10,7 @@ import pytest
 from tests.harness.daemon import Daemon
 from tests.harness.judge import Books
 from tests.harness.loopback import Loopback
+from tests.security.policies import policies
 from tests.security.stage import Stage
 
 DATA = Path(__file__).with_name("data.toml")
@@ -21,7 +22,8 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The daemon and all parties."""
     loopback = Loopback()
     with Daemon(tmp_path_factory.mktemp("attacked"), loopback.host(1), more=EMERGENCY) as daemon:
-        daemon.init(DATA.read_text(), loopback)
+        random_policies = "".join(policy.tables for policy in policies())
+        daemon.init(DATA.read_text() + random_policies, loopback)
         daemon.start()
         stage = Stage(daemon, loopback)
         yield stage

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from tests.security.policies import SEED, Policy, number, policies
 from tests.security.stage import OPEN, Stage
 
 NUMBERS = [
@@ -44,3 +45,15 @@ def test_one_decision_and_one_number(stage: Stage, number: str) -> None:
         outcomes.add((outcome.status, *(message.request_user for message in outcome.forwarded)))
     assert len(outcomes) == 1, outcomes
     assert outcomes in ({(403,)}, {(486, number)})
+
+
+@pytest.mark.parametrize("policy", policies(), ids=lambda policy: f"seed{SEED}-{policy.host}")
+def test_random_numbers_under_random_policies(stage: Stage, policy: Policy) -> None:
+    """20 spellings: one decision, that of an oracle which knows the true number alone, and one number."""
+    chance = random.Random(f"{SEED}-{policy.host}")
+    for called in (number(chance) for _ in range(3)):
+        expected = {(486, called)} if policy.allows(called) else {(403,)}
+        for uri in spellings(called, chance, 20):
+            outcome = stage.invite(uri, policy.host)
+            found = {(outcome.status, *(message.request_user for message in outcome.forwarded))}
+            assert found == expected, (uri, policy)
