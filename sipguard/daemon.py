@@ -10,13 +10,16 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_address
+from pathlib import Path
 
 import structlog
 import uvloop
 
 from sipguard import control
+from sipguard.calls import unfinished
 from sipguard.calls.alarm import Alarms
 from sipguard.calls.audit import Auditor
 from sipguard.calls.clock import SystemClock
@@ -41,7 +44,8 @@ from sipguard.sip.hep import Exporter
 from sipguard.sip.listeners import Listeners
 from sipguard.sip.names import Names, Resolution
 from sipguard.sip.tls import Contexts, TlsError
-from sipguard.store import cdr_keeper, configuration, database, instance, ledger, live_call, lock, secret
+from sipguard.store import cdr, cdr_keeper, configuration, database, instance, ledger, live_call, lock, secret
+from sipguard.store.attempt import AttemptFile
 from sipguard.store.redo import replay as redo
 from sipguard.store.writer import Limits, Writer
 
@@ -198,6 +202,8 @@ class _Daemon:
         contexts.warn()
         loop.add_signal_handler(signal.SIGHUP, contexts.reload)
         recovered = recover(exchange, rows)
+        if config.calls.record_attempts_at_start:
+            exchange.attempts = await _attempts(config.database.path, store, writer, rows)
         auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
         follower = Follower(exchange, store, settings, loaded.revision)
         tracer = Tracer(
@@ -322,6 +328,25 @@ def _listen(engine: Engine, listener: Listener) -> socket.socket | None:
 def _limits(config: Config) -> Limits:
     redo = config.database.redo
     return Limits(redo.limit_records, redo.limit_mb * 1_000_000, redo.limit_seconds)
+
+
+async def _attempts(
+    path: Path, store: database.Database, writer: Writer, rows: Iterable[live_call.LiveCall]
+) -> AttemptFile:
+    """Give the attempts that a kill has interrupted their records; where those of this run are kept."""
+    try:
+        file = AttemptFile(path.with_name(f"{path.name}-attempts"))
+    except OSError as error:
+        raise _CannotStartError(f"{path}-attempts: {error.strerror or error}") from error
+    left = list(file.left())
+    known = {row.call for row in rows}
+    async with store.reading() as conn:
+        known.update([call for call in unfinished.calls(left) if await cdr.by_call(conn, call)])
+    for record in unfinished.records(left, known):
+        writer.submit(record)
+    await writer.drain()
+    file.wipe()
+    return file
 
 
 async def _barrier(writer: Writer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sipguard.calls import authentication, settlement
+from sipguard.calls import authentication, settlement, unfinished
 from sipguard.calls.call import Call
 from sipguard.calls.exchange import Exchange
 from sipguard.calls.reasons import answer
@@ -108,6 +108,8 @@ def _admit(
         codecs_offered=event.codecs,
     )
     exchange.current.claim(call)
+    if exchange.attempts is not None:
+        unfinished.keep(exchange, call)
     exchange.pace.take(permit, now.monotonic_ns)
     send(exchange, call, now)
     return permit

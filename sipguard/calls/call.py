@@ -45,6 +45,8 @@ class Call:
     codecs_offered: str = ""
     codecs_answered: str = ""
     callee_user_agent: str = ""
+    slot: int = -1
+    """Where it is kept while it is being set up (calls.unfinished); -1: nowhere."""
     ending: bool = False
     """Its end is recorded, or being recorded: no second one may be."""
 

@@ -18,6 +18,7 @@ from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.policy.pace import Pace
 from sipguard.sip.events import Engine
+from sipguard.store.attempt import AttemptFile
 from sipguard.store.writer import Counts, Record
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Exchange:
     alarms: Alarms = field(default_factory=Alarms)
     tally: Tally = field(default_factory=Tally)
     logged: Logged = field(default_factory=Logged)
+    attempts: AttemptFile | None = None
+    """Where attempts are kept while they are being set up; None: nowhere."""
     notices: Notices = field(default_factory=Notices)
     warning_seconds: int = 0
     """How long before its money ends a call is told of; 0: not at all."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from sipguard.calls import ending, settlement
+from sipguard.calls import ending, settlement, unfinished
 from sipguard.calls.call import Call
 from sipguard.calls.ending import Ending
 from sipguard.calls.exchange import Exchange
@@ -37,7 +37,7 @@ def hang_up(exchange: Exchange, call: Call, why: Ending) -> None:
     exchange.tally.failed += 1
     exchange.over(call)
     cdr = settlement.failed(call, now_ns, why.status, "sipguard", False, why.q850, why.name)
-    exchange.writer.submit(CallClosed(cdr, None))
+    exchange.writer.submit(CallClosed(cdr, None), unfinished.when_settled(exchange, call))
 
 
 async def hang_up_all(exchange: Exchange, calls: Iterable[int], why: Ending) -> int:

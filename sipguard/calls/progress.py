@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sipguard.calls import admission, control, redirection, saved, settlement
+from sipguard.calls import admission, control, redirection, saved, settlement, unfinished
 from sipguard.calls.call import Call
 from sipguard.calls.closing import close, record
 from sipguard.calls.exchange import Exchange
@@ -43,7 +43,7 @@ def on_failed(exchange: Exchange, event: Failed) -> None:
     cdr = settlement.failed(
         call, now.monotonic_ns, status or event.status, ended_by, event.cancelled, q850(event.reason)
     )
-    exchange.writer.submit(CallClosed(cdr, None))
+    exchange.writer.submit(CallClosed(cdr, None), unfinished.when_settled(exchange, call))
 
 
 def _tries_on(event: Failed, call: Call) -> bool:
@@ -87,6 +87,7 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
 
     def durable() -> None:
         exchange.release(call.id)
+        unfinished.settled(exchange, call)
 
     exchange.writer.submit(answered, durable)
     control.watch(exchange, call)

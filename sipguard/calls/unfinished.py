@@ -1,0 +1,134 @@
+"""Attempts that were being set up when the process was killed: each gets its record, with nothing charged, at
+the next start. Only where the configuration asks for it (`calls.record_attempts_at_start`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+
+import msgspec
+
+from sipguard.calls.call import Call
+from sipguard.calls.exchange import Exchange
+from sipguard.calls.settlement import source_of
+from sipguard.model.call import Attempt
+from sipguard.model.cdr import Cdr, Outcome
+from sipguard.store.writer import CallClosed
+
+REASON = "restart"
+_STATUS, _TEMPORARY_FAILURE = 500, 41
+
+
+class _Unfinished(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    call: int
+    sip_call_id: str
+    source_host: str
+    source_port: int
+    request_user: str
+    from_user: str
+    invited_ms: int
+    account_id: str
+    mapping_gateway_id: str
+    routing_gateway_id: str
+    called: str
+    calling: str
+    revision: int
+    user_agent: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Unfinished).decode
+
+
+def keep(exchange: Exchange, call: Call) -> None:
+    """Remember an attempt that is about to be forwarded."""
+    attempts = exchange.attempts
+    if attempts is None:
+        return
+    attempt, permit = call.attempt, call.permit
+    call.slot = attempts.put(
+        _encode(
+            _Unfinished(
+                call.id,
+                attempt.sip_call_id,
+                attempt.source_host,
+                attempt.source_port,
+                attempt.request_user,
+                attempt.from_user,
+                call.invited.unix_ms,
+                permit.levels[0].account.id,
+                permit.mapping_gateway.id,
+                call.candidate.gateway.id,
+                permit.called,
+                permit.calling,
+                permit.revision,
+                call.user_agent,
+            )
+        )
+    )
+
+
+def settled(exchange: Exchange, call: Call) -> None:
+    """The attempt has its record, or the call is known as answered, durably."""
+    if call.slot >= 0 and exchange.attempts is not None:
+        exchange.attempts.clear(call.slot)
+        call.slot = -1
+
+
+def when_settled(exchange: Exchange, call: Call) -> Callable[[], None] | None:
+    """What `submit` is to call when the record of an attempt is durable; None: nothing."""
+    return None if call.slot < 0 else lambda: settled(exchange, call)
+
+
+def records(left: Iterable[bytes], known: Container[int]) -> list[CallClosed]:
+    """The records of what an earlier process has left, but for calls that are `known` to the books."""
+    found = []
+    for content in left:
+        try:
+            told = _decode(content)
+        except msgspec.DecodeError:
+            continue  # of another version
+        if told.call not in known:
+            found.append(CallClosed(_cdr(told), None))
+    return found
+
+
+def calls(left: Iterable[bytes]) -> list[int]:
+    """The ids of what an earlier process has left."""
+    return [record.cdr.call for record in records(left, ())]
+
+
+def _cdr(told: _Unfinished) -> Cdr:
+    attempt = Attempt(told.source_host, told.source_port, told.request_user, told.from_user, told.sip_call_id)
+    return Cdr(
+        call=told.call,
+        sip_call_id=told.sip_call_id,
+        outcome=Outcome.FAILED,
+        source=source_of(attempt),
+        account_id=told.account_id,
+        mapping_gateway_id=told.mapping_gateway_id,
+        routing_gateway_id=told.routing_gateway_id,
+        called_received=told.request_user,
+        called=told.called,
+        called_sent=None,
+        calling_received=told.from_user,
+        calling=told.calling,
+        invited_ms=told.invited_ms,
+        ringing_ms=None,
+        answered_ms=None,
+        ended_ms=told.invited_ms,
+        duration_ms=0,
+        status=_STATUS,
+        reason=REASON,
+        q850=_TEMPORARY_FAILURE,
+        ended_by="sipguard",
+        refusal_level=None,
+        refusal_rule=None,
+        refusal_observed=None,
+        refusal_required=None,
+        cost_micros=0,
+        revision=told.revision,
+        user_agent=told.user_agent,
+        tries=(),
+        levels=(),
+    )

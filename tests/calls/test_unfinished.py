@@ -1,0 +1,43 @@
+"""Attempts that a kill interrupts in set-up get their one record, with nothing charged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sipguard.calls import unfinished
+from sipguard.model.cdr import Outcome
+from sipguard.store.attempt import AttemptFile
+from tests.calls.test_simulation import assert_all_is_over, simulation
+from tests.harness.ends import MS, Chances
+
+
+def test_every_attempt_before_a_kill_has_one_record(tmp_path: Path) -> None:
+    world = simulation(21, Chances(cancelled=0.2))
+    path = tmp_path / "attempts"
+    world.exchange.attempts = AttemptFile(path)
+    world.run(60, per_second=20, until_ns=6_000 * MS)
+    setting_up = {call.id for call in world.exchange.current if call.answered_ms is None}
+    assert setting_up
+
+    world.boot()  # kill -9
+    file = AttemptFile(path)
+    left = list(file.left())
+    assert setting_up <= set(unfinished.calls(left))
+    known = world.disk.live.keys() | world.disk.cdrs.keys()
+    records = unfinished.records(left, known)
+    assert {record.cdr.call for record in records} >= setting_up
+    for record in records:
+        world.exchange.writer.submit(record)
+    file.wipe()
+    world.exchange.attempts = file
+    while world.step():
+        pass
+    assert_all_is_over(world)
+    for call in setting_up:
+        cdr = world.disk.cdrs[call]
+        assert (cdr.outcome, cdr.reason, cdr.status, cdr.levels) == (Outcome.FAILED, "restart", 500, ())
+    assert list(AttemptFile(path).left()) == [], "whatever has its record is cleared"
+
+
+def test_what_cannot_be_read_is_passed_over() -> None:
+    assert unfinished.records([b"", b"\xff", b"nonsense"], ()) == []
