@@ -123,6 +123,24 @@ class Probed:
         """Seconds of the Retry-After header of the response (RFC 3261 section 20.33)."""
 
 @final
+class Resolve:
+    """An end of a call names itself by a host name (Contact, Record-Route); after `resolve_names`.
+
+    Answer it with `Engine.resolved`, at any time. Until then requests to that end go where it was heard from.
+    """
+
+    @property
+    def call(self) -> int: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int | None:
+        """None: the DNS says."""
+    @property
+    def transport(self) -> str | None:
+        """What the URI says: "udp", "tcp", "tls"; None: the DNS says."""
+
+@final
 class Answered:
     """A 2xx arrived and is held back until `Engine.release`."""
 
@@ -185,7 +203,7 @@ class Lost:
     def proved_ns(self) -> int:
         """Until when both ends are known to have been there, monotonic; 0: in this run not at all."""
 
-Event = Invite | Request | Failed | Probed | Answered | Ended | Changed | Lost
+Event = Invite | Request | Failed | Probed | Resolve | Answered | Ended | Changed | Lost
 
 @final
 class Target:
@@ -463,6 +481,11 @@ class Engine:
         another call or another number to call always stay behind. None keeps request URI and headers as they
         came: for relays that judge no numbers, never for calls that cost.
         """
+    def resolve_names(self, ask: bool) -> None:
+        """Whether `Resolve` events come; at first they do not."""
+    def resolved(self, event: Resolve, transport: str, host: str, port: int, now: int) -> bool:
+        """What a name stands for. False where the end has moved or gone, or may not be believed: a caller is
+        reached at no other address than its own. Raises ValueError where `host` is no IP address."""
     def probe(self, probe: int, target: Target, now: int) -> None:
         """Send an OPTIONS of our own (RFC 3261 section 11).
 

@@ -29,6 +29,7 @@ from sipguard.calls.exchange import Exchange
 from sipguard.calls.follow import Follower
 from sipguard.calls.gateways import Gateways
 from sipguard.calls.lock import LockWatch
+from sipguard.calls.naming import Naming
 from sipguard.calls.recovery import ENDED_KEPT_MS, recover
 from sipguard.calls.trace import Filter, Tracer
 from sipguard.calls.trace import commands as trace_commands
@@ -42,7 +43,7 @@ from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine
 from sipguard.sip.hep import Exporter
 from sipguard.sip.listeners import Listeners
-from sipguard.sip.names import Names, Resolution
+from sipguard.sip.names import Names, Remembered, Resolution
 from sipguard.sip.tls import Contexts, TlsError
 from sipguard.store import cdr, cdr_keeper, configuration, database, instance, ledger, live_call, lock, secret
 from sipguard.store.attempt import AttemptFile
@@ -195,6 +196,10 @@ class _Daemon:
             warning_seconds=config.calls.warning_seconds,
             charge_lost_calls=ping.charge_until == "found",
         )
+        if resolution is not None:
+            remembered = Remembered(resolution, time.monotonic_ns)
+            exchange.naming = Naming(engine, clock, alarms, remembered)
+            engine.resolve_names(True)
         driver = Driver(engine, loop, time.monotonic_ns, dispatcher(exchange))
         for index, listener in enumerate(config.sip.listen):
             driver.streams.add(index, listener.host)
@@ -265,6 +270,8 @@ class _Daemon:
             await asyncio.gather(*tasks, return_exceptions=True)
             if names is not None:
                 names.stop()
+            if exchange.naming is not None:
+                exchange.naming.stop()
             exchange.alarms.stop()
             driver.stop()
             left = await writer.close(timeout_seconds=10)

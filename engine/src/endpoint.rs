@@ -69,6 +69,8 @@ pub struct Endpoint {
     pub(crate) session_timers: SessionTimers,
     /// Policy decides on requests outside a dialog other than INVITE.
     pub(crate) asks_requests: bool,
+    /// Policy is asked for the addresses of names.
+    pub(crate) resolves_names: bool,
     /// Such requests that wait for the decision.
     pub(crate) asked: HashMap<u64, Id<Server>>,
     /// Who may send requests by a password; None: nobody is asked for one.
@@ -109,6 +111,7 @@ impl Endpoint {
             pings: Pings::default(),
             session_timers: SessionTimers::default(),
             asks_requests: false,
+            resolves_names: false,
             asked: HashMap::new(),
             authenticator: None,
             server: Vec::new(),

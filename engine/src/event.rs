@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::message::Message;
 use crate::timer::Nanos;
+use crate::transport::Transport;
 
 /// Why a gateway did not take a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,23 @@ impl Side {
             Side::Callee => Side::Caller,
         }
     }
+}
+
+/// An end of a call that is reached by a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The call.
+    pub call: u64,
+    /// Which end.
+    pub side: Side,
+    /// Its tag.
+    pub tag: Box<[u8]>,
+    /// The name.
+    pub host: Box<[u8]>,
+    /// Its port; None: the DNS says.
+    pub port: Option<u16>,
+    /// What the URI says of the transport; None: the DNS says.
+    pub transport: Option<Transport>,
 }
 
 /// One thing that policy has to know or decide.
@@ -91,6 +109,8 @@ pub enum Event {
         /// Seconds of a Retry-After header (20.33).
         retry_after: Option<u32>,
     },
+    /// The address of an end is wanted. Nothing waits for it.
+    Resolve(Named),
     /// A 2xx is held until `release`.
     Answered {
         /// The call.

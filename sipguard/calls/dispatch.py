@@ -9,7 +9,18 @@ from sipguard.calls.admission import on_invite, on_request
 from sipguard.calls.exchange import Exchange, log
 from sipguard.calls.lost import on_changed, on_lost
 from sipguard.calls.progress import on_answered, on_ended, on_failed
-from sipguard.sip.events import Answered, Changed, Ended, Event, Failed, Invite, Lost, Probed, Request
+from sipguard.sip.events import (
+    Answered,
+    Changed,
+    Ended,
+    Event,
+    Failed,
+    Invite,
+    Lost,
+    Probed,
+    Request,
+    Resolve,
+)
 
 
 def on_probed(exchange: Exchange, event: Probed) -> None:
@@ -17,11 +28,18 @@ def on_probed(exchange: Exchange, event: Probed) -> None:
     exchange.gateways.probed(event)
 
 
+def on_resolve(exchange: Exchange, event: Resolve) -> None:
+    """An end of a call is to be reached by its name."""
+    if exchange.naming is not None:
+        exchange.naming.resolve(event)
+
+
 _STEPS: dict[type, Callable[[Exchange, Any], None]] = {
     Invite: on_invite,
     Request: on_request,
     Failed: on_failed,
     Probed: on_probed,
+    Resolve: on_resolve,
     Answered: on_answered,
     Ended: on_ended,
     Changed: on_changed,

@@ -13,6 +13,7 @@ from sipguard.calls.call import Call
 from sipguard.calls.clock import Clock
 from sipguard.calls.current import Current
 from sipguard.calls.gateways import Gateways
+from sipguard.calls.naming import Naming
 from sipguard.calls.notice import Notices
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
@@ -101,6 +102,8 @@ class Exchange:
     """A call whose end has gone costs until that was found, and not until it was last there."""
     tracer: Tracer | None = None
     """Wants to know whose calls are whose; None while nobody traces."""
+    naming: Naming | None = None
+    """Looks up the names of ends; None: they are reached where they were heard from."""
     draining: bool = False
     """No new calls; those that are up go on."""
     held_byes: set[int] = field(default_factory=set)

@@ -89,7 +89,11 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
         exchange.release(call.id)
         unfinished.settled(exchange, call)
 
-    exchange.writer.submit(answered, durable)
+    naming = exchange.naming
+    if naming is not None and naming.asks(call.id):
+        exchange.writer.submit(answered, lambda: naming.after(call.id, durable))
+    else:
+        exchange.writer.submit(answered, durable)
     control.watch(exchange, call)
 
 

@@ -11,6 +11,7 @@ from sipguard._engine import (
     Lost,
     Probed,
     Request,
+    Resolve,
     Stats,
     StreamClose,
     StreamConnect,
@@ -30,6 +31,7 @@ __all__ = [
     "Lost",
     "Probed",
     "Request",
+    "Resolve",
     "Stats",
     "StreamClose",
     "StreamConnect",
@@ -38,5 +40,5 @@ __all__ = [
     "Target",
 ]
 
-Event = Invite | Request | Failed | Probed | Answered | Ended | Changed | Lost
+Event = Invite | Request | Failed | Probed | Resolve | Answered | Ended | Changed | Lost
 StreamOrder = StreamConnect | StreamSend | StreamClose

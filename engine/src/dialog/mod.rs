@@ -10,6 +10,6 @@ mod veil;
 pub use call::{Best, Call, Held, Phase};
 pub use cseq::Numbers;
 pub use party::{Leg, Party};
-pub use reach::{reach, route_uri};
+pub use reach::{believed, next_hop, reach, route_uri};
 pub use saved::{restore, save};
 pub use veil::{address_of, Faces, Hidden, Mask, Reveal, Veil};

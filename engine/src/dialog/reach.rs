@@ -9,7 +9,8 @@ use crate::uri;
 ///
 /// A caller's Contact is not believed beyond the address that it sent from: it is behind NAT as often
 /// as not, and a forged one would let it aim our requests at anybody (bypass D34). A gateway's Contact
-/// is followed to any unicast address, as RFC 3261 wants. Host names stay with the learned flow.
+/// is followed to any unicast address, as RFC 3261 wants. Host names stay with the learned flow until they are
+/// resolved (proxy/resolve.rs).
 ///
 /// The URI may name the transport; where it does not, what was learned stays: RFC 3263 4.1 would say UDP,
 /// but a peer that called over a connection is often reached by nothing else. The connection is kept for a
@@ -23,11 +24,7 @@ pub fn reach(
     trusted: bool,
     secure: bool,
 ) -> Flow {
-    let next = crate::header::elements(routes)
-        .next()
-        .and_then(route_uri)
-        .unwrap_or(target);
-    let Ok(next) = uri::parse(next) else {
+    let Some(next) = next_hop(routes, target) else {
         return learned;
     };
     let Some(ip) = next.ip() else { return learned };
@@ -36,18 +33,36 @@ pub fn reach(
         told => told.unwrap_or(learned.transport),
     };
     let port = next.port.unwrap_or(transport.default_port());
-    let peer = crate::transport::canonical(SocketAddr::new(ip, port));
+    let peer = SocketAddr::new(ip, port);
+    believed(listeners, peer, transport, learned, trusted).unwrap_or(learned)
+}
+
+/// The URI that requests to a party go to: its first route or its target; None where it cannot be read.
+pub fn next_hop<'a>(routes: &'a [u8], target: &'a [u8]) -> Option<uri::Uri<'a>> {
+    let first = crate::header::elements(routes).next().and_then(route_uri);
+    uri::parse(first.unwrap_or(target)).ok()
+}
+
+/// The way to the address that a party has named; None where it is not believed.
+pub fn believed(
+    listeners: &[Listener],
+    peer: SocketAddr,
+    transport: Transport,
+    learned: Flow,
+    trusted: bool,
+) -> Option<Flow> {
+    let peer = crate::transport::canonical(peer);
     if peer.ip() != learned.peer.ip() && !(trusted && routable(peer.ip())) {
-        return learned;
+        return None;
     }
     let keeps = transport == learned.transport && (!trusted || peer == learned.peer);
-    Flow {
+    Some(Flow {
         listener: listener_for(listeners, transport, peer, learned.listener),
         transport,
         connection: if keeps { learned.connection } else { 0 },
         gateway: learned.gateway,
         peer,
-    }
+    })
 }
 
 /// The URI inside a route element.

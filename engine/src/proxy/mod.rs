@@ -25,6 +25,7 @@ pub mod probe;
 pub mod refused;
 pub mod reply;
 pub mod request;
+pub mod resolve;
 pub mod respond;
 pub mod response;
 pub mod screen;

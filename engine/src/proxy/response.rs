@@ -325,6 +325,7 @@ impl Endpoint {
                     bytes: bytes.into_boxed_slice(),
                 });
                 self.session_begins(id, leg, message, server);
+                self.ask_names(id);
                 if let Some(call) = self.calls.get(&id) {
                     let (ringing, dialog) = (call.ringing, dialog::save(call));
                     self.events.push_back(Event::Answered {
@@ -344,12 +345,14 @@ impl Endpoint {
                 let leg = confirm(call, message, now, &self.listeners);
                 call.forked.push((status, bytes.into_boxed_slice()));
                 self.session_begins(id, leg, message, server);
+                self.ask_names(id);
                 self.changed(id);
             }
             Phase::Live => {
                 if !known {
                     let leg = confirm(call, message, now, &self.listeners);
                     self.session_begins(id, leg, message, server);
+                    self.ask_names(id);
                     self.arm(TRANSACTION, Timer::NoAck, id);
                     self.changed(id);
                 }
@@ -362,7 +365,7 @@ impl Endpoint {
     }
 
     /// What was kept of a call is no longer all of it: another fork has answered, an end has moved.
-    fn changed(&mut self, id: u64) {
+    pub(crate) fn changed(&mut self, id: u64) {
         if let Some(call) = self.calls.get(&id) {
             let dialog = dialog::save(call);
             self.events.push_back(Event::Changed { call: id, dialog });
@@ -535,6 +538,9 @@ impl Endpoint {
         let agreed = self.leg_mut(id, at).map(|leg| leg.session_seconds);
         if up && (moved || agreed != Some(session)) {
             self.changed(id);
+        }
+        if moved {
+            self.ask_names(id);
         }
     }
 }

@@ -10,9 +10,10 @@ use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::digest::{authenticator, outcome};
 use super::event::event;
+use super::resolve::PyResolve;
 use super::stream::order;
 use super::tap::{network, PyTraced};
-use super::target::{PyCaller, PyTarget};
+use super::target::{transport_of, PyCaller, PyTarget};
 use super::{ip, text};
 use crate::digest::Ha1;
 use crate::endpoint::Endpoint;
@@ -320,6 +321,25 @@ impl PyEngine {
         self.shared
             .endpoint()
             .forward_for(call, &target.0, user.as_deref(), trusted, caller)
+    }
+
+    fn resolve_names(&self, ask: bool) {
+        self.shared.endpoint().resolve_names(ask);
+    }
+
+    fn resolved(
+        &self,
+        event: &PyResolve,
+        transport: &str,
+        host: &str,
+        port: u16,
+        now: u64,
+    ) -> PyResult<bool> {
+        let peer = SocketAddr::new(ip(host)?, port);
+        let transport = transport_of(transport)?;
+        let mut endpoint = self.shared.endpoint();
+        endpoint.set_now(now);
+        Ok(endpoint.resolved(&event.0, transport, peer))
     }
 
     fn probe(&self, probe: u64, target: &PyTarget, now: u64) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use super::resolve::PyResolve;
 use super::text;
 use super::watch::{PyChanged, PyLost};
 use crate::event::{Cause, Event, Side};
@@ -288,6 +289,7 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
             },
         )?
         .into_any(),
+        Event::Resolve(named) => Bound::new(py, PyResolve(named))?.into_any(),
         Event::Probed {
             probe,
             status,

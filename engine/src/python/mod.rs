@@ -13,6 +13,7 @@ mod digest;
 mod engine;
 mod event;
 mod prefix;
+mod resolve;
 mod stream;
 mod tap;
 mod target;
@@ -35,6 +36,8 @@ mod module {
     use super::event::{PyAnswered, PyEnded, PyFailed, PyInvite, PyProbed, PyRequest};
     #[pymodule_export]
     use super::prefix::PyPrefixMap;
+    #[pymodule_export]
+    use super::resolve::PyResolve;
     #[pymodule_export]
     use super::stream::{PyStreamClose, PyStreamConnect, PyStreamSend};
     #[pymodule_export]

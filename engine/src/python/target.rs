@@ -39,8 +39,7 @@ impl PyTarget {
         hides_call_id: bool,
     ) -> PyResult<Self> {
         let ip = ip(host)?;
-        let transport = Transport::from_param(transport.as_bytes())
-            .ok_or_else(|| PyValueError::new_err(format!("not udp, tcp or tls: {transport:?}")))?;
+        let transport = transport_of(transport)?;
         let peer = SocketAddr::new(ip, port);
         if let Some(name) = domain.filter(|name| !is_domain(name)) {
             return Err(PyValueError::new_err(format!("not a host name: {name:?}")));
@@ -98,4 +97,9 @@ fn is_domain(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte))
+}
+
+pub(super) fn transport_of(name: &str) -> PyResult<Transport> {
+    Transport::from_param(name.as_bytes())
+        .ok_or_else(|| PyValueError::new_err(format!("not udp, tcp or tls: {name:?}")))
 }

@@ -139,6 +139,10 @@ impl World {
                         "found in a call that is up"
                     );
                 }
+                Event::Resolve(name) => {
+                    let peer = target(2).peer;
+                    self.sg.resolved(&name, Transport::Udp, peer);
+                }
                 Event::Probed { .. } | Event::Changed { .. } => {}
             }
         }
