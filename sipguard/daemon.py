@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import logging
 import secrets
 import signal
@@ -379,12 +380,13 @@ def _exporter(hep: Hep) -> Exporter | None:
     )
 
 
-def _with_trace(status: object, tracer: Tracer, exporter: Exporter | None) -> object:
+async def _with_trace(status: object, tracer: Tracer, exporter: Exporter | None) -> object:
     """The status with what is traced, and what the collector could not be given."""
     found: dict[str, object] = {"sessions": len(tracer)}
     if exporter is not None:
         found |= {"hep_sent": exporter.sent, "hep_dropped": exporter.dropped}
-    return {**status, "trace": found} if isinstance(status, dict) else status
+    told = await status if inspect.isawaitable(status) else status
+    return {**told, "trace": found} if isinstance(told, dict) else told
 
 
 def _shown_address(listener: Listener) -> tuple[str, int]:

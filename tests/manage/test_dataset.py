@@ -314,6 +314,14 @@ MISTAKES = [
         VENDOR.replace("192.0.2.1", "sip_example..net"),
         'routing_gateway[0].host: found "sip_example..net", expected an IP',
     ),
+    (
+        VENDOR + "hides_call_id = true",
+        "routing_gateway[0].hides_call_id: found true, expected hides_topology with it",
+    ),
+    (
+        VENDOR + 'caller_format = "national"',
+        'routing_gateway[0].caller_format: found "national", expected a country_code with it',
+    ),
     (VENDOR + "port = 0", f"routing_gateway[0].port: found 0, {NUMBER} 1 to 65535"),
     (
         VENDOR + 'transport = "sctp"',

@@ -98,6 +98,7 @@ def test_a_trace_has_the_whole_of_what_was_asked_for(stage: Stage, wanted: dict[
         assert [message[0] for message in found] == sorted(message[0] for message in found)
         assert bool(trace.of(other)) == (not wanted)
         assert trace.dropped == 0
+        assert stage.daemon.status()["trace"]["sessions"] == 1
 
 
 def test_a_refused_attempt_is_traced_too(stage: Stage) -> None:
