@@ -101,7 +101,9 @@ def on_ended(exchange: Exchange, event: Ended) -> None:
     """A BYE came: it goes on once the charge is recorded."""
     call = exchange.current.find(event.call)
     if call is None or call.ending:
-        exchange.release(event.call)
+        # An end that we brought about ourselves is recorded first, too.
+        if event.call not in exchange.held_byes:
+            exchange.release(event.call)
         return
     now = exchange.clock.now()
     closed = close(exchange, call, now.monotonic_ns, event.by, None, q850(event.reason))

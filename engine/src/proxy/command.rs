@@ -243,7 +243,7 @@ impl Endpoint {
         status
     }
 
-    /// Let the oldest held message of the call go.
+    /// Let the oldest held message of the call go; of BYEs that crossed, all.
     pub fn release(&mut self, id: u64) -> bool {
         let Some(call) = self.calls.get_mut(&id) else {
             return false;
@@ -273,6 +273,7 @@ impl Endpoint {
                 flow,
             }) => {
                 self.relay(server, branch, bytes, flow, id, false);
+                self.release(id);
                 true
             }
             None => false,
@@ -292,6 +293,8 @@ impl Endpoint {
             return false;
         };
         if call.phase != Phase::Live {
+            // An end hung up while ours was being recorded: what it said goes instead of ours.
+            while self.release(id) {}
             return false;
         }
         call.phase = Phase::Ended;

@@ -29,6 +29,15 @@ impl Endpoint {
         if message.index.method == Method::Refer && !self.may_refer(id, side) {
             return self.answer_stateless(message, 403, "Forbidden", b"");
         }
+        if message.index.method == Method::Bye
+            && side == Side::Callee
+            && !self.has_answered(id, leg)
+        {
+            // Only a callee that has answered may hang up (RFC 3261 15): its 2xx was lost or overtaken. Passed
+            // on now, the BYE would end nothing here; it comes again, after the 2xx.
+            self.counters.dropped += 1;
+            return;
+        }
         let server = self.open_in_dialog(key, message, id);
         let branch = self.keys.random();
         let Some((bytes, flow)) =
@@ -36,7 +45,20 @@ impl Endpoint {
         else {
             return;
         };
-        if message.index.method == Method::Bye && self.hangs_up(id, leg) {
+        let bye = message.index.method == Method::Bye;
+        if bye && self.waits_for_record(id) {
+            // The other end hung up in the same moment: neither BYE goes before the end is recorded.
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.held.push_back(Held::Request {
+                    server,
+                    branch,
+                    bytes,
+                    flow,
+                });
+            }
+            return;
+        }
+        if bye && self.hangs_up(id, leg) {
             let reason = message
                 .index
                 .first(Name::Reason)
@@ -107,6 +129,23 @@ impl Endpoint {
                 .calls
                 .get(&id)
                 .is_some_and(|call| call.takes_refer || !call.is_judged())
+    }
+
+    /// Whether a 2xx of this leg has come.
+    fn has_answered(&self, id: u64, leg: usize) -> bool {
+        self.calls
+            .get(&id)
+            .and_then(|call| call.legs.get(leg))
+            .is_some_and(|leg| leg.confirmed)
+    }
+
+    /// A BYE of the call is held already.
+    fn waits_for_record(&self, id: u64) -> bool {
+        self.calls.get(&id).is_some_and(|call| {
+            call.held
+                .iter()
+                .any(|held| matches!(held, Held::Request { .. }))
+        })
     }
 
     /// A BYE ends this leg; true if that ends the call, once.
