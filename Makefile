@@ -69,8 +69,8 @@ bench: build sipp ## Measure sipguard beside its peers; OPTIONS=--quick for a fi
 load: build sipp ## 20,000 calls at 500 a second by sipp, and the proof that none is missing.
 	$(PYTHON) -m benchmarks.load $(OPTIONS)
 
-faults: build sipp ## The kill test in its long form; KILLS=20.
-	SIPGUARD_KILLS=$(or $(KILLS),20) .venv/bin/pytest tests/faults --timeout=3600
+faults: build ## Kills, full and failing disks, locks, jumping clocks, lossy networks; KILLS=1000, resumes.
+	$(PYTHON) -m tests.faults --kills $(or $(KILLS),200) $(OPTIONS)
 
 simulate: build ## Callers, gateways, losses and kills under a virtual clock; SEEDS=50 CALLS=2000.
 	SIMULATED_SEEDS=$(or $(SEEDS),50) SIMULATED_CALLS=$(or $(CALLS),2000) .venv/bin/pytest tests/calls --timeout=3600

@@ -34,10 +34,10 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stage.start()
         stage.manager.start(50)
         stage.network.call(30)
-        eventually("calls are up", lambda: stage.daemon.status()["live_calls"] > 0, 10)
+        eventually("calls are up", lambda: stage.daemon.status()["live_calls"] > 0, 60)
         assert stage.snapshot(1_000)
         written = '"write"'
-        eventually("a payment", lambda: written in _flushed(stage), 10)
+        eventually("a payment", lambda: written in _flushed(stage), 60)
         stage.settle()
         assert stage.verdict() == []
     with closing(sqlite3.connect(directory / "site" / "sipguard.db")) as books:

@@ -110,6 +110,11 @@ class Daemon:
         """The id of the running process."""
         return self._running().pid
 
+    @property
+    def running(self) -> bool:
+        """It was started and has not ended."""
+        return self._child is not None and self._child.running
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._running().signal(number)

@@ -44,6 +44,8 @@ class Chances:
     """The longest talk before the caller hangs up; callees are quicker by a third."""
     ring_ms: int = 12_000
     """The longest ringing."""
+    patience_ms: int = 32_000
+    """How long a message is repeated: 64 times T1 (RFC 3261 17.1.1.1)."""
     ways: dict[str, int] = field(
         default_factory=lambda: {
             "silent": 3,
@@ -108,16 +110,22 @@ class End:
     def send(self, message: bytes) -> None:
         self.world.send(self.at, self.world.proxy, message)
 
-    def repeat(self, message: bytes, until: Callable[[], bool]) -> None:
-        """Send, and again after 0.5, 1, 2, 4 ... s (timers A and E, and 13.3.1.4) for 32 s."""
+    def repeat(self, message: bytes, until: Callable[[], bool], *, awaited: bool = True) -> None:
+        """Send, and again after 0.5, 1, 2, 4 ... s (timers A and E, and 13.3.1.4) while patience lasts.
+
+        Not `awaited`: of a call that a crash may have made unknown, so that `until` never comes.
+        """
+
+        def moot() -> bool:
+            return not awaited or until()
 
         def again(interval: int, left: int) -> None:
             if not until() and left > 0:
                 self.send(message)
                 step = min(2 * interval, 4000 * MS)
-                self.world.after(interval, lambda: again(step, left - interval), until)
+                self.world.after(interval, lambda: again(step, left - interval), moot)
 
-        again(500 * MS, 32_000 * MS)
+        again(500 * MS, self.world.chances.patience_ms * MS)
 
     def request(self, method: str, uri: str, dialog: dict[str, str], cseq: int, route: str = "") -> bytes:
         lines = [
@@ -186,7 +194,7 @@ class Caller(End):
         found = headers(attempt.invite)
         cancel = attempt.invite.replace(b"INVITE sip:", b"CANCEL sip:").replace(b"1 INVITE", b"1 CANCEL")
         assert found
-        self.repeat(cancel, lambda: attempt.final > 0)
+        self.repeat(cancel, lambda: attempt.final > 0, awaited=False)
 
     def receive(self, message: bytes) -> None:
         found = headers(message)
@@ -371,7 +379,7 @@ class Gateway(End):
         response = reply(invite, status, tag)
         self.handled[via].append(response)
         key = headers(response)["to"][0] + headers(invite)["call-id"][0]
-        self.repeat(response, lambda: key in self.acknowledged)
+        self.repeat(response, lambda: key in self.acknowledged, awaited=False)
 
     def _answer(self, invite: bytes, via: str, tag: str) -> None:
         response = reply(invite, 200, tag, f"gw@{self.at[0]}:{self.at[1]}")
@@ -379,7 +387,7 @@ class Gateway(End):
         found = headers(response)
         call_id = found["call-id"][0]
         key = found["to"][0] + call_id
-        self.repeat(response, lambda: key in self.acknowledged)
+        self.repeat(response, lambda: key in self.acknowledged, awaited=False)
         if self.random.random() < self.world.chances.callee_dies:
             delay = self.random.randrange(self.world.chances.talk_ms) * MS
             self.world.after(delay, lambda: self._die(call_id + found["to"][0]))

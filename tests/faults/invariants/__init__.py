@@ -30,12 +30,19 @@ INVARIANTS = tuple(f"L-{number:02}" for number in range(1, 16))
 
 
 def violations(
-    database: Path, told: Path | None = None, before: Books | None = None, *, clock_ms: int = wire.CLOCK_MS
+    database: Path, told: Path | None = None, before: Books | None = None, *, steady: bool = True
 ) -> list[str]:
-    """Every breach, each with the invariant that it breaks; `told`: the ledger of the ends."""
+    """Every breach, each with the invariant that it breaks; `told`: the ledger of the ends.
+
+    `steady`: the wall clock of the daemon did not jump, so that its records can be put in order by time.
+    """
     books = Books(database)
     seen = None if told is None else ledger.read(told)
-    found = [*books.violations(), *money.violations(books, before), *calls.violations(books, seen)]
+    found = [
+        *books.violations(),
+        *money.violations(books, before),
+        *calls.violations(books, seen, steady=steady),
+    ]
     if seen is not None:
-        found += wire.violations(books, seen, clock_ms=clock_ms)
+        found += wire.violations(books, seen)
     return found

@@ -40,6 +40,9 @@ class End:
     bye_sent: bool = False
     """The first BYE came from this end itself."""
 
+    heard_at: float | None = None
+    """A BYE came from the other side, or the first answer to its own: from here on the proxy knew."""
+
     def see(self, line: Line) -> None:
         """Take in a message of this call."""
         at, status = line["at"], line["status"]
@@ -53,6 +56,8 @@ class End:
                 self.final, self.final_at = status, at
         elif line["method"] == "BYE" and status is None and self.bye_at is None:
             self.bye_at, self.bye_sent = at, line["sent"]
+        if line["method"] == "BYE" and not line["sent"] and self.heard_at is None:
+            self.heard_at = at
 
 
 @dataclass(slots=True)

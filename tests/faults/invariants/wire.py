@@ -24,13 +24,13 @@ UNRECORDED_SECONDS = 1.0
 OVER_GRANT_MS = 1_000
 
 
-def violations(books: Books, ledger: Ledger, *, clock_ms: int = CLOCK_MS) -> Iterator[str]:
-    """Every breach; `clock_ms`: by how much the stamps of the ledger may be off."""
-    yield from _calls(books, ledger, clock_ms)
+def violations(books: Books, ledger: Ledger) -> Iterator[str]:
+    """Every breach."""
+    yield from _calls(books, ledger)
     yield from _writes(books, ledger)
 
 
-def _calls(books: Books, ledger: Ledger, clock_ms: int) -> Iterator[str]:
+def _calls(books: Books, ledger: Ledger) -> Iterator[str]:
     live = books.live_call_ids()
     for call_id, near in ledger.near.items():
         cdrs = books.cdrs(call_id)
@@ -41,7 +41,7 @@ def _calls(books: Books, ledger: Ledger, clock_ms: int) -> Iterator[str]:
                 name = "L-04" if len(answered) > 1 else "L-11"
                 yield f"{name}: {call_id} was answered: {len(answered)} records, {live[call_id]} live"
             for cdr in answered[:1]:
-                yield from _length(cdr, near, ledger.far.get(call_id, End()), ledger, clock_ms)
+                yield from _length(cdr, near, ledger.far.get(call_id, End()), ledger)
         elif near.final:
             lost = ledger.out(near.invited_at or 0.0, (near.final_at or 0.0) + UNRECORDED_SECONDS)
             if answered:
@@ -56,19 +56,21 @@ def _calls(books: Books, ledger: Ledger, clock_ms: int) -> Iterator[str]:
             yield f"L-11: {cdr['sip_call_id']} has a record of an answer that no gateway gave"
 
 
-def _length(cdr: Row, near: End, far: End, ledger: Ledger, clock_ms: int) -> Iterator[str]:
+def _length(cdr: Row, near: End, far: End, ledger: Ledger) -> Iterator[str]:
     """Between what the caller could use and what the gateway gave."""
     ends = [end.bye_at for end in (near, far) if end.bye_at is not None]
     if near.answered_at is None or far.answered_at is None or not ends:
         return
-    least = (min(ends) - near.answered_at) * 1000 - clock_ms
-    most = (max(ends) - far.answered_at) * 1000 + clock_ms
+    least = (min(ends) - near.answered_at) * 1000 - CLOCK_MS
+    # Its length is counted to the first BYE that reached the proxy, however often an end had tried before.
+    heard = [end.heard_at for end in (near, far) if end.heard_at is not None]
+    most = (min(heard) - far.answered_at) * 1000 + CLOCK_MS if heard else float("inf")
     name, length = cdr["sip_call_id"], cdr["duration_ms"]
     if cdr["ended_by"] == "sipguard" or not (near.bye_sent or far.bye_sent):
-        granted_till = far.answered_at + length / 1000
+        granted_till = near.answered_at + length / 1000
         # What stood still could cut nobody: from then on it has its second.
         late = (max(ends) - ledger.up_again(granted_till)) * 1000
-        if late > OVER_GRANT_MS + clock_ms:
+        if late > OVER_GRANT_MS + CLOCK_MS:
             yield f"L-10: {name} was cut {late:.0f} ms after the {length} ms that it paid for"
     elif length < least:
         yield f"L-11: {name} talked for {least:.0f} ms at least and paid for {length}"

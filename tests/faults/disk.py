@@ -1,0 +1,98 @@
+"""K-04 and K-06: a disk that is full, and a database that somebody else has locked, under calls.
+
+Those that are up end as ever: what they owe is written when there is room again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.faults.invariants.ledger import Ledger
+from tests.faults.stage import Stage
+from tests.harness.loopback import eventually
+
+SIZE = "8M"
+CALLS_PER_SECOND = 30.0
+
+
+@contextmanager
+def small_disk(at: Path) -> Iterator[Path]:
+    """A file system of a few megabytes. Raises PermissionError where none may be mounted."""
+    at.mkdir()
+    line = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "sipguard-test", str(at)]
+    if subprocess.run(line, capture_output=True).returncode:
+        raise PermissionError("a file system can be mounted by root alone")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", "-l", str(at)], check=True)
+
+
+def fill(directory: Path) -> Path:
+    """Take what room there is; the file that takes it."""
+    filler = directory / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (65_536, 4_096, 512, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+    return filler
+
+
+def full(directory: Path, site: Path, seed: int, seconds: float) -> tuple[Ledger, list[str]]:
+    """K-04: full for so long. The ledger, and the breaches."""
+    with Stage(directory, seed=seed, site=site) as stage:
+        stage.start()
+        stage.network.load(CALLS_PER_SECOND)
+        eventually("calls are up", lambda: stage.daemon.status()["live_calls"] > 5, 30)
+        filler = fill(site)
+        eventually("the store is known to fail", lambda: not stage.daemon.status()["store_healthy"], 60)
+        time.sleep(seconds)
+        # More room may have come free meanwhile, by a checkpoint for one.
+        refused = stage.daemon.status()["totals"]["refused"]
+        os.unlink(filler)
+        eventually("the store is back", lambda: bool(stage.daemon.status()["store_healthy"]), 60)
+        answered = stage.daemon.status()["totals"]["answered"]
+        eventually(
+            "calls are taken again", lambda: stage.daemon.status()["totals"]["answered"] > answered, 60
+        )
+        stage.settle()
+        found = stage.verdict()
+        if not refused:
+            found.append("K-04: no call was refused while the disk was full")
+        return stage.seen(), found
+
+
+def locked(directory: Path, seed: int, seconds: float) -> tuple[list[float], list[str]]:
+    """K-06: locked for so long. By how many ms each BYE was late that came meanwhile, and the breaches."""
+    with Stage(directory, seed=seed) as stage:
+        stage.start()
+        stage.network.load(CALLS_PER_SECOND)
+        eventually("calls are up", lambda: stage.daemon.status()["live_calls"] > 5, 30)
+        with closing(sqlite3.connect(stage.daemon.database, isolation_level=None, timeout=60)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            start = time.time()
+            time.sleep(seconds)
+            end = time.time()
+            other.execute("ROLLBACK")
+        stage.settle()
+        seen = stage.seen()
+        late = [
+            abs(far.bye_at - near.bye_at) * 1_000
+            for call_id, near in seen.near.items()
+            if (far := seen.far.get(call_id)) is not None
+            and near.bye_at is not None
+            and far.bye_at is not None
+            and start < min(near.bye_at, far.bye_at) < end
+        ]
+        return late, stage.verdict()

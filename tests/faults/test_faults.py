@@ -1,0 +1,95 @@
+"""Every kind of fault once, in a short form; `make faults` has the long ones."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import shutil
+from itertools import chain
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.faults import disk, loss, points, standstill
+from tests.faults.points import Point
+from tests.faults.stage import new_seed
+
+pytestmark = [pytest.mark.scenario, pytest.mark.fault, pytest.mark.timeout(300)]
+
+long_form = pytest.mark.skipif(
+    "SIPGUARD_FAULTS" not in os.environ, reason="takes a minute: make faults, or SIPGUARD_FAULTS=1"
+)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+
+
+def libfaketime() -> str | None:
+    """The library, where there is one."""
+    found = chain(
+        Path("/usr/lib").glob("**/faketime/libfaketime.so.1"), [ctypes.util.find_library("faketime")]
+    )
+    return next((str(file) for file in found if file), None)
+
+
+def test_k13_a_network_that_loses_repeats_and_reorders(tmp_path: Path) -> None:
+    calls, answered, found = loss.run(tmp_path, new_seed(), seconds=1, per_second=50)
+    assert found == []
+    assert calls > answered > 0
+
+
+@needs_root
+def test_k04_a_full_disk_refuses_new_calls_and_keeps_what_those_that_are_up_owe(tmp_path: Path) -> None:
+    with disk.small_disk(tmp_path / "disk") as site:
+        seen, found = disk.full(tmp_path, site, new_seed(), seconds=1)
+    assert found == []
+    assert any(end.final == 503 for end in seen.near.values())
+
+
+def test_k06_a_locked_database_keeps_no_bye_waiting(tmp_path: Path) -> None:
+    late, found = disk.locked(tmp_path, new_seed(), seconds=3)
+    assert found == []
+    assert late
+    # Far less than the lock lasts: no BYE waits for it. How little it is, `make faults` tells.
+    assert sorted(late)[len(late) // 2] < 1_000
+
+
+def test_k08_a_process_that_is_stopped_cuts_what_is_over_when_it_goes_on(tmp_path: Path) -> None:
+    cut, found = standstill.stopped(tmp_path, new_seed(), seconds=2)
+    assert found == []
+    assert cut > 0
+
+
+@long_form
+@pytest.mark.skipif(libfaketime() is None, reason="libfaketime is not installed")
+def test_k07_a_clock_that_jumps_changes_no_length(tmp_path: Path) -> None:
+    library = libfaketime()
+    assert library is not None
+    cut, found = standstill.jumping(tmp_path, new_seed(), ["+3600", "-3600", "+86400", "-86400"], library)
+    assert found == []
+    assert cut > 0
+
+
+@needs_strace
+@pytest.mark.parametrize("call", ["fdatasync"])
+def test_k02_killed_at_a_commit_point(tmp_path: Path, call: str) -> None:
+    seed = new_seed()
+    _, found = points.kill(tmp_path, seed, Point(call, Random(seed).randrange(1, 20)))
+    assert found == [], seed
+
+
+@needs_strace
+def test_k03_a_disk_that_fails_to_sync_once_loses_nothing(tmp_path: Path) -> None:
+    seed = new_seed()
+    failed, found = points.fail(tmp_path, seed, Point("fdatasync", 4), for_good=False)
+    assert found == [], seed
+    assert failed
+
+
+@long_form
+@needs_strace
+def test_k03_a_disk_that_fails_to_sync_for_good_is_no_success(tmp_path: Path) -> None:
+    seed = new_seed()
+    failed, found = points.fail(tmp_path, seed, Point("fdatasync", 4), for_good=True)
+    assert found == [], seed
+    assert failed
