@@ -370,6 +370,14 @@ class Gateway(End):
             if self.random.random() < self.world.chances.forked:
                 self._answer(invite, via, tag + "f")
 
+    def _hang_up(self, bye: bytes, call_id: str, key: str, patience_ms: int) -> None:
+        """Not before the ACK, or until none is to be expected any more (RFC 3261 15)."""
+        if key in self.acknowledged or patience_ms <= 0:
+            self.repeat(bye, lambda: call_id in self.byes_done)
+        else:
+            again = lambda: self._hang_up(bye, call_id, key, patience_ms - 100)  # noqa: E731
+            self.world.after(100 * MS, again, lambda: key not in self.acknowledged)
+
     def _say(self, invite: bytes, via: str, status: int, tag: str) -> None:
         response = reply(invite, status, tag, f"gw@{self.at[0]}:{self.at[1]}")
         self.handled[via].append(response)
@@ -397,4 +405,4 @@ class Gateway(End):
             contact = headers(invite)["contact"][0].strip("<>")
             bye = self.request("BYE", contact, dialog, 1, ", ".join(found.get("record-route", [])))
             delay = self.random.randrange(self.world.chances.talk_ms * 2 // 3) * MS
-            self.world.after(delay, lambda: self.repeat(bye, lambda: call_id in self.byes_done))
+            self.world.after(delay, lambda: self._hang_up(bye, call_id, key, 32_000))
