@@ -350,6 +350,23 @@ class Stats:
         """Connections."""
 
 @final
+class Refused:
+    """Requests of one kind that the engine answered with an error by itself."""
+
+    @property
+    def source_host(self) -> str: ...
+    @property
+    def method(self) -> str:
+        """As the first of them has it, at most 64 bytes."""
+    @property
+    def status(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def sip_call_id(self) -> str:
+        """Of the first of them, at most 64 bytes."""
+
+@final
 class Engine:
     """The one door in and out."""
 
@@ -533,6 +550,9 @@ class Engine:
     def restore(self, call: int, dialog: bytes) -> bool:
         """Make an answered call known again; False where the bytes are not of this version."""
     def stats(self) -> Stats: ...
+    def take_refusals(self) -> tuple[list[Refused], int]:
+        """What the engine refused by itself since the last call: at most 256 kinds (source, method, status),
+        and how many were of further kinds."""
 
 @final
 class PrefixMap:

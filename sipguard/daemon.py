@@ -20,7 +20,7 @@ import structlog
 import uvloop
 
 from sipguard import control
-from sipguard.calls import unfinished
+from sipguard.calls import refusals, unfinished
 from sipguard.calls.alarm import Alarms
 from sipguard.calls.audit import Auditor
 from sipguard.calls.clock import SystemClock
@@ -242,6 +242,7 @@ class _Daemon:
         if exporter is not None:
             tasks.append(loop.create_task(exporter.run()))
             tracer.open(Filter(), exporter.send)
+        tasks.append(loop.create_task(refusals.keep(engine, store, exchange.clock)))
         if names is not None:
             tasks.append(loop.create_task(names.run()))
             names.ask_due()

@@ -14,6 +14,7 @@ use crate::message::{Index, Method};
 use crate::parse::{self, Kind};
 use crate::proxy::ping::Pings;
 use crate::proxy::session::SessionTimers;
+use crate::refusals::Refusals;
 use crate::stream::large::Large;
 use crate::stream::table::Streams;
 use crate::timer::{Due, Nanos, Timer, Wheel};
@@ -59,6 +60,8 @@ pub struct Endpoint {
     /// The call of each Call-ID that we gave one side in the place of its own.
     pub(crate) by_alias: HashMap<u64, u64>,
     pub(crate) wheel: Wheel,
+    /// What was refused here since policy last asked.
+    pub refusals: Refusals,
     pub(crate) outbox: Outbox,
     pub(crate) streams: Streams,
     pub(crate) large: Large,
@@ -116,6 +119,7 @@ impl Endpoint {
             authenticator: None,
             server: Vec::new(),
             counters: Counters::default(),
+            refusals: Refusals::default(),
             index: Index::default(),
             fired: Vec::new(),
         }

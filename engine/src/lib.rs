@@ -14,6 +14,7 @@ pub mod print;
 pub mod proxy;
 #[cfg(feature = "python")]
 mod python;
+pub mod refusals;
 pub mod sdp;
 pub mod stream;
 pub mod tap;

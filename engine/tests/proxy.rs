@@ -545,3 +545,35 @@ fn a_second_fork_that_answers_is_passed_on_too() {
     wire.send(CALLER, &in_dialog("BYE", 2, "gw1", "b1"));
     assert!(matches!(wire.events()[..], [Event::Ended { .. }]));
 }
+
+#[test]
+fn what_is_refused_here_is_summed_up_and_bounded() {
+    let mut wire = Wire::new();
+    let looping = INVITE.replace("Max-Forwards: 70", "Max-Forwards: 0");
+    assert!(looping.contains("Max-Forwards: 0"));
+    for _ in 0..3 {
+        wire.send(CALLER, &looping);
+    }
+    let (kinds, rest) = wire.sg.refusals.take();
+    assert_eq!(rest, 0);
+    let [one] = &kinds[..] else {
+        panic!("{kinds:?}")
+    };
+    assert_eq!(
+        (one.status, one.count, &one.method[..]),
+        (483, 3, &b"INVITE"[..])
+    );
+    assert_eq!(one.source.to_string(), CALLER.split(':').next().unwrap());
+    assert!(
+        looping.contains(std::str::from_utf8(&one.call_id).unwrap()) && !one.call_id.is_empty()
+    );
+    for number in 0..1000 {
+        wire.send(
+            &format!("10.0.{}.{}:5060", number / 250, number % 250),
+            &looping,
+        );
+    }
+    let (kinds, rest) = wire.sg.refusals.take();
+    assert_eq!((kinds.len(), rest), (256, 744));
+    assert!(wire.sg.refusals.take().0.is_empty());
+}

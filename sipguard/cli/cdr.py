@@ -17,6 +17,7 @@ from sipguard.cli.cdr_filter import (
     wanted,
     zone_of,
 )
+from sipguard.cli.cdr_refusals import refusals
 from sipguard.cli.shell import Shell, UsageError, json_option, plain, show, show_json
 from sipguard.model.money import format_micros
 
@@ -199,3 +200,4 @@ def _number(received: str, judged: str | None, sent: str | None) -> str:
 
 
 cdr.add_command(export)
+cdr.add_command(refusals)

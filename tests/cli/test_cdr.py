@@ -95,3 +95,16 @@ def test_what_a_peer_sent_reaches_no_terminal(installed: Installation) -> None:
 @pytest.mark.parametrize("call", ["99", "9" * 40, "nobody@example.net"])
 def test_a_call_that_is_not_there(call: str, installed: Installation) -> None:
     assert installed.refuses("cdr", "show", call) == (2, f"there is no record of call {call}")
+
+
+def test_refusals_are_listed_and_harmless(installed: Installation) -> None:
+    assert installed.json("cdr", "refusals") == []
+    installed.execute(
+        "INSERT INTO refusal VALUES (1, 1700000000000, '192.0.2.1', 'INV\x1bITE', 483, 1234, '[red]x')"
+    )
+    (row,) = installed.json("cdr", "refusals")
+    assert (row["source_host"], row["status"], row["count"]) == ("192.0.2.1", 483, 1234)
+    said = installed.says("cdr", "refusals", "--limit", "5")
+    assert "INV\N{REPLACEMENT CHARACTER}ITE" in said
+    assert "1,234" in said
+    assert "[red]x" in said

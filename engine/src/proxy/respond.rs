@@ -116,7 +116,10 @@ impl Endpoint {
         phrase: &str,
         extra: &[u8],
     ) {
-        self.counters.refused += u64::from(status >= 400);
+        if status >= 400 {
+            self.counters.refused += 1;
+            self.refusals.note(message, status);
+        }
         let (flow, via) = reply_path(message);
         let key = self
             .keys

@@ -20,6 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::print;
 use crate::proxy::ping::Pings;
 use crate::proxy::session::SessionTimers;
+use crate::refusals::Refused;
 use crate::stream::table::Limits;
 use crate::timer::Nanos;
 use crate::transport::{Flow, Listener, Outbox};
@@ -37,6 +38,34 @@ pub struct PyStats {
     calls: usize,
     live: usize,
     streams: usize,
+}
+
+/// Requests of one kind that were refused without a word to policy.
+#[pyclass(frozen, name = "Refused", module = "sipguard._engine")]
+pub struct PyRefused(Refused);
+
+#[pymethods]
+impl PyRefused {
+    #[getter]
+    fn source_host(&self) -> String {
+        self.0.source.to_string()
+    }
+    #[getter]
+    fn method<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text(py, &self.0.method)
+    }
+    #[getter]
+    fn status(&self) -> u16 {
+        self.0.status
+    }
+    #[getter]
+    fn count(&self) -> u64 {
+        self.0.count
+    }
+    #[getter]
+    fn sip_call_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text(py, &self.0.call_id)
+    }
 }
 
 #[pyclass(frozen, name = "Engine", module = "sipguard._engine")]
@@ -447,6 +476,11 @@ impl PyEngine {
 
     fn restore(&self, call: u64, dialog: &[u8]) -> bool {
         self.shared.endpoint().restore(call, dialog)
+    }
+
+    fn take_refusals(&self) -> (Vec<PyRefused>, u64) {
+        let (kinds, rest) = self.shared.endpoint().refusals.take();
+        (kinds.into_iter().map(PyRefused).collect(), rest)
     }
 
     fn stats(&self) -> PyStats {

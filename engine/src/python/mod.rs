@@ -31,7 +31,7 @@ fn ip(host: &str) -> PyResult<IpAddr> {
 #[pymodule(name = "_engine")]
 mod module {
     #[pymodule_export]
-    use super::engine::{PyEngine, PyStats};
+    use super::engine::{PyEngine, PyRefused, PyStats};
     #[pymodule_export]
     use super::event::{PyAnswered, PyEnded, PyFailed, PyInvite, PyProbed, PyRequest};
     #[pymodule_export]
