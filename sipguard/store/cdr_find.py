@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.cdr import Cdr, Outcome
@@ -147,8 +147,9 @@ async def _of_call_id(
     query = query.where(cdr.c.sip_call_id == sip_call_id).order_by(cdr.c.sequence.desc()).limit(limit)
     listed_through = _last(await _listed_last(conn))
     found = await _read(conn, query.where(cdr.c.sequence > listed_through, cdr.c.sip_hash == hashed))
-    probe = and_(cdr_block_call_id.c.block == cdr_block.c.block, cdr_block_call_id.c.sip_hash == hashed)
-    sequences = select(cdr_block_call_id.c.sequence).select_from(cdr_block).join(cdr_block_call_id, probe)
+    # Not as a join: SQLite would read the whole list from its beginning and look each row's block up.
+    probed = cdr_block_call_id.c.block.in_(select(cdr_block.c.block))
+    sequences = select(cdr_block_call_id.c.sequence).where(probed, cdr_block_call_id.c.sip_hash == hashed)
     return (found + await _read(conn, query.where(cdr.c.sequence.in_(sequences))))[:limit]
 
 

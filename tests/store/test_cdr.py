@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import event
 
 from sipguard.model.cdr import Cdr, GatewayTry, Outcome
 from sipguard.store import cdr_block, cdr_find, ledger
@@ -239,3 +240,34 @@ def test_a_record_whose_levels_would_differ_is_no_duplicate(path: Path) -> None:
         writer = BatchWriter(connection, "proxy")
         assert writer.write([one, one]).duplicates == 1
         assert len(writer.write([CallClosed(other, one.entry)]).rejected) == 1
+
+
+PLANS = {
+    "a Call-ID": (
+        Wanted(sip_call_id="7@192.0.2.1"),
+        "cdr_block_call_id USING PRIMARY KEY (block=? AND sip_hash=?)",
+    ),
+    "an account": (
+        Wanted(account_ids=("agent",)),
+        "cdr_block_account USING PRIMARY KEY (block=? AND account_id=?)",
+    ),
+    "anything": (Wanted(called="1"), "cdr USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_no_list_is_read_from_its_beginning(filled: Path, name: str) -> None:
+    """What makes finding fast is that it goes by keys; the plans of SQLite say whether it does."""
+    wanted, expected = PLANS[name]
+
+    async def plans(conn) -> list[str]:
+        asked: list[tuple[str, Any]] = []
+        event.listen(conn.sync_connection, "before_cursor_execute", lambda *sent: asked.append(sent[2:4]))
+        await cdr_find.newest(conn, wanted, limit=3)
+        told = [(sql, parameters) for sql, parameters in asked if "FROM cdr" in sql]
+        rows = [await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values) for sql, values in told]
+        return [row[3] for plan in rows for row in plan]
+
+    found = books.read(filled, plans)
+    assert f"SEARCH {expected}" in found, found
+    assert not [step for step in found if step.startswith(("SCAN cdr_block_", "SCAN cdr "))], found
