@@ -60,8 +60,8 @@ unit-engine: | rust
 unit-python: $(MADE)/engine
 	.venv/bin/pytest -m 'not scenario'
 
-scenarios: $(MADE)/engine sipp ## Real sipp against a real daemon; CASE=word picks by name.
-	.venv/bin/pytest -m scenario $(if $(CASE),-k '$(CASE)')
+scenarios: $(MADE)/engine sipp ## Real sipp against a real daemon; CASE=word picks by name, OVER=tls plays over TLS.
+	$(if $(OVER),SIPGUARD_OVER=$(OVER)) .venv/bin/pytest -m scenario $(if $(CASE),-k '$(CASE)')
 
 bench: build sipp ## Measure sipguard beside its peers; OPTIONS=--quick for a first look, --help for all.
 	$(PYTHON) -m benchmarks $(OPTIONS)

@@ -56,7 +56,8 @@ impl Shared {
         Ok(Shared {
             core: Mutex::new(Core {
                 endpoint,
-                wakes_at: 0,
+                // Until it has looked, the worker sleeps without end: any timer is sooner.
+                wakes_at: Nanos::MAX,
             }),
             sender: Mutex::new(Sender::default()),
             policy: Wake::new()?,

@@ -257,6 +257,27 @@ def test_a_call_to_a_gateway_over_tcp_and_what_a_closed_port_is() -> None:
     run(test)
 
 
+@pytest.mark.item("T-06")
+def test_a_gateway_that_is_silent_over_tcp_is_given_up_though_no_datagram_ever_comes() -> None:
+    async def test() -> None:
+        async with proxy() as world:
+            arrived: asyncio.Queue[Peer] = asyncio.Queue()
+            gateway = await asyncio.start_server(
+                lambda reader, writer: arrived.put_nowait(world.peer(reader, writer)), HOST, 0
+            )
+            port = gateway.sockets[0].getsockname()[1]
+            world.target = Target(HOST, port, transport="tcp", answer_timeout_ms=100)
+            caller = await world.connect()
+            caller.write(request("INVITE", "one"))
+            assert status(await caller.message()) == 100
+            await (await arrived.get()).message()
+            assert status(await caller.message()) == 408
+            assert world.causes == ["timeout"]
+            gateway.close()
+
+    run(test)
+
+
 @pytest.mark.item("T-02")
 def test_a_large_invite_goes_over_udp_where_tcp_is_refused() -> None:
     class Gateway(asyncio.DatagramProtocol):
