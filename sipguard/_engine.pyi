@@ -69,6 +69,60 @@ class Request:
     def method(self) -> str: ...
     @property
     def request_uri(self) -> str: ...
+    @property
+    def listener(self) -> int:
+        """Index of the listener that it came in on."""
+    @property
+    def transport(self) -> str:
+        """ "udp", "tcp" or "tls"."""
+    @property
+    def stream(self) -> int:
+        """Id of its connection; 0 over UDP."""
+    @property
+    def to_user(self) -> str:
+        """User part of the To URI, which is whom a REGISTER is for (RFC 3261 section 10.2)."""
+    @property
+    def sip_call_id(self) -> str: ...
+    @property
+    def cseq(self) -> int: ...
+    @property
+    def user_agent(self) -> str: ...
+    @property
+    def expires(self) -> int | None:
+        """Seconds of the Expires header; None: not there, or not readable."""
+    @property
+    def path(self) -> list[str]:
+        """Elements of Path (RFC 3327), with their brackets."""
+    @property
+    def supported(self) -> list[str]:
+        """Option tags in lower case."""
+    @property
+    def is_wildcard(self) -> bool:
+        """``Contact: *``."""
+    @property
+    def contacts(self) -> list[RegisterContact] | None:
+        """None: they cannot be read, or name what cannot be called."""
+
+@final
+class RegisterContact:
+    """One contact of a REGISTER (RFC 3261 section 20.10)."""
+
+    @property
+    def uri(self) -> str: ...
+    @property
+    def key(self) -> str:
+        """Equal for equivalent URIs (section 19.1.4), but for escapes."""
+    @property
+    def q(self) -> int | None:
+        """Thousandths; None: not told."""
+    @property
+    def expires(self) -> int | None:
+        """Seconds; None: not told, or not readable."""
+    @property
+    def instance(self) -> str:
+        """``+sip.instance`` without quotes and brackets; empty: none (RFC 5626 section 4.1)."""
+    @property
+    def reg_id(self) -> int | None: ...
 
 @final
 class Failed:
@@ -236,6 +290,25 @@ class Target:
         asks for privacy (RFC 3325). `hides_topology`: neither it nor its callers see the other in Via,
         Record-Route and Contact; `hides_call_id`: nor in Call-ID. `gateway`: what
         `StreamConnect.gateway` is to say of a TLS connection to it. Raises ValueError on anything else.
+        """
+    @staticmethod
+    def registered(
+        uri: str,
+        host: str,
+        port: int,
+        *,
+        routes: str = "",
+        listener: int = 0,
+        transport: str = "udp",
+        stream: int = 0,
+        answer_timeout_ms: int = 4000,
+        ring_timeout_ms: int = 181_000,
+    ) -> Target:
+        """A phone that has registered `uri`, which its INVITEs name (RFC 3261 section 16.5).
+
+        `host`, `port`: where they are sent. `routes`: value of their Route header, its Path (RFC 3327).
+        `stream`: the connection that it registered over, used as long as it is there (RFC 5626 section 5.3).
+        Inside the call its Contact is believed only as far as a caller's. Raises ValueError.
         """
 
 @final
@@ -482,6 +555,10 @@ class Engine:
 
         At first they do not: OPTIONS is answered 200, the others 405.
         """
+    def ask_registers(self, ask: bool) -> None:
+        """Whether REGISTER becomes a `Request` event, whatever is done with other requests."""
+    def keep_alive(self, target: Target) -> None:
+        """Send an empty datagram to a target over UDP, so that a NAT keeps the way to it open."""
     def forward(
         self,
         call: int,

@@ -364,6 +364,21 @@ class Auth(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long a challenge may be answered, and its nonce be used again."""
 
 
+class Registrar(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """For how long phones may register, and how they are kept reachable (RFC 3261 section 10)."""
+
+    min_seconds: Annotated[int, Meta(ge=10, le=3600, description="whole seconds from 10 to 3600")] = 60
+    """Shorter registrations get 423 with Min-Expires."""
+    max_seconds: Annotated[int, Meta(ge=60, le=86400, description="whole seconds from 60 to 86400")] = 3600
+    """Longer ones are shortened to it, and those without a time last as long."""
+    keep_alive_seconds: Annotated[int, Meta(ge=0, le=3600, description="whole seconds from 0 to 3600")] = 25
+    """How often phones over UDP are sent an empty datagram, so that NATs keep the way open; 0: never."""
+
+    def __post_init__(self) -> None:
+        if self.max_seconds < self.min_seconds:
+            raise _UnfitError("max_seconds", self.max_seconds, f"at least min_seconds, {self.min_seconds}")
+
+
 CountryCode = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,2}\Z", description="a country code in quotes")]
 
 LEADING_ZERO = (
@@ -432,6 +447,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     gateways: Annotated[GatewayHealth, Meta(description="a [gateways] table")] = GatewayHealth()
     numbers: Annotated[Numbers, Meta(description="a [numbers] table")] = Numbers()
     auth: Annotated[Auth, Meta(description="an [auth] table")] = Auth()
+    registrar: Annotated[Registrar, Meta(description="a [registrar] table")] = Registrar()
     trace: Annotated[Trace, Meta(description="a [trace] table")] = Trace()
     log: Annotated[Log, Meta(description="a [log] table")] = Log()
 

@@ -20,7 +20,7 @@ import structlog
 import uvloop
 
 from sipguard import control
-from sipguard.calls import refusals, unfinished
+from sipguard.calls import refusals, registrar, unfinished
 from sipguard.calls.alarm import Alarms
 from sipguard.calls.audit import Auditor
 from sipguard.calls.clock import SystemClock
@@ -29,6 +29,7 @@ from sipguard.calls.dispatch import dispatcher
 from sipguard.calls.exchange import Exchange
 from sipguard.calls.follow import Follower
 from sipguard.calls.gateways import Gateways
+from sipguard.calls.location import Locations, adopted
 from sipguard.calls.lock import LockWatch
 from sipguard.calls.naming import Naming
 from sipguard.calls.recovery import ENDED_KEPT_MS, recover
@@ -36,6 +37,7 @@ from sipguard.calls.trace import Filter, Tracer
 from sipguard.calls.trace import commands as trace_commands
 from sipguard.config import Config, Dns, GatewayHealth, Hep, Listener, name_server
 from sipguard.model.configuration import Settings
+from sipguard.policy import registration
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.policy.health import Rules
@@ -46,7 +48,18 @@ from sipguard.sip.hep import Exporter
 from sipguard.sip.listeners import Listeners
 from sipguard.sip.names import Names, Remembered, Resolution
 from sipguard.sip.tls import Contexts, TlsError
-from sipguard.store import cdr, cdr_keeper, configuration, database, instance, ledger, live_call, lock, secret
+from sipguard.store import (
+    cdr,
+    cdr_keeper,
+    configuration,
+    contact,
+    database,
+    instance,
+    ledger,
+    live_call,
+    lock,
+    secret,
+)
 from sipguard.store.attempt import AttemptFile
 from sipguard.store.redo import replay as redo
 from sipguard.store.writer import Limits, Writer
@@ -126,6 +139,7 @@ class _Daemon:
             loaded = await configuration.load(conn)
             balances = await ledger.balances(conn)
             rows = await live_call.load_live(conn)
+            contacts = await contact.all_contacts(conn)
         try:
             directory = Directory.build(loaded, settings)
         except ValueError as error:
@@ -144,6 +158,7 @@ class _Daemon:
             contexts = Contexts(config.sip)
         except TlsError as error:
             raise _CannotStartError(str(error)) from error
+        engine.ask_registers(True)
         bound = [_listen(engine, listener) for listener in config.sip.listen]
         listeners = Listeners((one.host, one.transports) for one in config.sip.listen)
         tcp, tls = config.sip.tcp, config.sip.tls
@@ -196,6 +211,10 @@ class _Daemon:
             alarms=alarms,
             warning_seconds=config.calls.warning_seconds,
             charge_lost_calls=ping.charge_until == "found",
+            locations=Locations(
+                adopted(contacts, len(config.sip.listen)),
+                registration.Limits(config.registrar.min_seconds, config.registrar.max_seconds),
+            ),
         )
         if resolution is not None:
             remembered = Remembered(resolution, time.monotonic_ns)
@@ -234,9 +253,10 @@ class _Daemon:
             lambda message: log.error("control.failed", message=message),
         )
         records = cdr_keeper.keep(config.database.path, config.cdr.keep_days, _unix_ms)
+        phones = registrar.keep(exchange, store, config.registrar.keep_alive_seconds)
         tasks = [
             loop.create_task(work)
-            for work in (follower.run(), _prune(store), records, auditor.run(), locks.run())
+            for work in (follower.run(), _prune(store), records, auditor.run(), locks.run(), phones)
         ]
         tasks.append(loop.create_task(contexts.follow()))
         if exporter is not None:
@@ -274,6 +294,7 @@ class _Daemon:
                 names.stop()
             if exchange.naming is not None:
                 exchange.naming.stop()
+            await registrar.close(exchange, store)
             exchange.alarms.stop()
             driver.stop()
             left = await writer.close(timeout_seconds=10)

@@ -104,7 +104,8 @@ BAD: list[tuple[str, str | None, str]] = [
     (
         MINIMAL + "[colour]\n",
         "colour",
-        "expected one of sip, database, control, calls, cdr, emergency, dns, gateways, numbers, auth, trace,",
+        "expected one of sip, database, control, calls, cdr, emergency, dns, gateways, numbers, auth,"
+        " registrar, trace,",
     ),
     # Of another type.
     ('sip = "x"\n' + REST, "sip", 'found "x", expected a [sip] table'),

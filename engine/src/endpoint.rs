@@ -74,6 +74,8 @@ pub struct Endpoint {
     pub(crate) asks_requests: bool,
     /// Policy is asked for the addresses of names.
     pub(crate) resolves_names: bool,
+    /// Policy decides on REGISTER.
+    pub(crate) asks_registers: bool,
     /// Such requests that wait for the decision.
     pub(crate) asked: HashMap<u64, Id<Server>>,
     /// Who may send requests by a password; None: nobody is asked for one.
@@ -115,6 +117,7 @@ impl Endpoint {
             session_timers: SessionTimers::default(),
             asks_requests: false,
             resolves_names: false,
+            asks_registers: false,
             asked: HashMap::new(),
             authenticator: None,
             server: Vec::new(),
@@ -133,6 +136,11 @@ impl Endpoint {
     /// Whether policy is asked about requests outside a dialog other than INVITE; else they are answered 405.
     pub fn ask_requests(&mut self, ask: bool) {
         self.asks_requests = ask;
+    }
+
+    /// Whether policy is asked about REGISTER, whatever is done with others.
+    pub fn ask_registers(&mut self, ask: bool) {
+        self.asks_registers = ask;
     }
 
     /// How many transactions there may be before new calls are refused; at first [`MAX_TRANSACTIONS`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::message::Message;
 use crate::timer::Nanos;
-use crate::transport::Transport;
+use crate::transport::{Flow, Transport};
 
 /// Why a gateway did not take a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +72,8 @@ pub enum Event {
     Request {
         /// Our id of the request.
         call: u64,
-        /// Where it came from.
-        source: SocketAddr,
+        /// Where it came from, and how.
+        flow: Flow,
         /// As received.
         message: Arc<Message>,
     },

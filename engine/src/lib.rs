@@ -15,6 +15,7 @@ pub mod proxy;
 #[cfg(feature = "python")]
 mod python;
 pub mod refusals;
+pub mod registration;
 pub mod sdp;
 pub mod stream;
 pub mod tap;

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sipguard.calls import authentication, settlement, unfinished
+from sipguard.calls import authentication, registrar, settlement, unfinished
 from sipguard.calls.call import Call
 from sipguard.calls.exchange import Exchange
+from sipguard.calls.location import contact_ways
 from sipguard.calls.reasons import answer
 from sipguard.model.call import Attempt
 from sipguard.model.verdict import Permit, Reason, Refusal
@@ -56,7 +57,10 @@ def judge(exchange: Exchange, attempt: Attempt, now: Moment) -> Permit | Refusal
 
 
 def on_request(exchange: Exchange, event: Request) -> None:
-    """A REGISTER, a MESSAGE, ... outside a dialog: no rule of ours covers it, so it goes nowhere."""
+    """A REGISTER is for the registrar. No rule of ours covers a MESSAGE, ..., so it goes nowhere."""
+    if event.method == "REGISTER":
+        registrar.on_register(exchange, event)
+        return
     exchange.engine.reject(event.call, 405, "Method Not Allowed")
 
 
@@ -88,6 +92,9 @@ def _admit(
 ) -> Permit | Refusal:
     """Take money and channels at every level and at the first gateway, or nothing."""
     position, ways = _first(exchange, permit, attempt, now)
+    if not ways and permit.candidates[0].gateway.key < 0:
+        observed = f"{permit.candidates[0].gateway.id} is registered nowhere"
+        return _of_permit(permit, Reason.NOT_REGISTERED, observed, "a registered phone")
     if not ways:
         return _of_permit(permit, Reason.GATEWAYS_DOWN, "no gateway has an address", "one that has")
     first = permit.candidates[position]
@@ -118,7 +125,10 @@ def _admit(
 def _first(exchange: Exchange, permit: Permit, attempt: Attempt, now: Moment) -> tuple[int, tuple[Way, ...]]:
     """The first candidate that has an address; only of an emergency call it need not be the first of all."""
     for position, candidate in enumerate(permit.candidates):
-        ways = exchange.gateways.ways(candidate.gateway.key, attempt.sip_call_id, now.monotonic_ns)
+        key = candidate.gateway.key
+        if key < 0:  # a phone, which is where it has registered
+            return position, contact_ways(exchange.locations.of(-key, now.unix_ms))
+        ways = exchange.gateways.ways(key, attempt.sip_call_id, now.monotonic_ns)
         if ways:
             return position, ways
     return 0, ()

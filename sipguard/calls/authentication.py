@@ -26,8 +26,12 @@ def caller(exchange: Exchange, event: Invite, now: Moment) -> str | None:
     """
     directory = exchange.directory
     asked = identity.asks(event.source_host, directory)
-    if asked and _is_emergency(exchange, event) and directory.sources.find(event.source_host) is not None:
-        return ""
+    if asked and _is_emergency(exchange, event):
+        if directory.sources.find(event.source_host) is not None:
+            return ""
+        phone = exchange.locations.at(event.source_host, event.source_port, now.unix_ms)
+        if phone is not None and (user := directory.logins.of_phone(phone)) is not None:
+            return user  # it has proved who it is when it registered from there
     checked = check(exchange, event.call, now)
     if checked.user:
         return checked.user

@@ -13,6 +13,7 @@ from sipguard.calls.call import Call
 from sipguard.calls.clock import Clock
 from sipguard.calls.current import Current
 from sipguard.calls.gateways import Gateways
+from sipguard.calls.location import Locations
 from sipguard.calls.naming import Naming
 from sipguard.calls.notice import Notices
 from sipguard.policy.directory import Directory
@@ -90,6 +91,7 @@ class Exchange:
     """Flush the engine soon: something was ordered outside its turn."""
     current: Current = field(default_factory=Current)
     pace: Pace = field(default_factory=Pace)
+    locations: Locations = field(default_factory=Locations)
     alarms: Alarms = field(default_factory=Alarms)
     tally: Tally = field(default_factory=Tally)
     logged: Logged = field(default_factory=Logged)

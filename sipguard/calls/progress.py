@@ -27,7 +27,8 @@ def on_failed(exchange: Exchange, event: Failed) -> None:
         call.ringing_ms = call.unix_ms(event.ringing)
     cause = "cancelled" if event.cancelled else event.cause
     call.tries.append(GatewayTry(call.candidate.gateway.id, call.candidate.number, event.status, cause))
-    exchange.gateways.failed(event, call.candidate.gateway.key, call.ways[0])
+    if call.candidate.gateway.key > 0:
+        exchange.gateways.failed(event, call.candidate.gateway.key, call.ways[0])
     if _tries_on(event, call) and (
         _next_way(event, call)
         or redirection.follow(exchange, call, event, now)
@@ -48,6 +49,9 @@ def on_failed(exchange: Exchange, event: Failed) -> None:
 
 def _tries_on(event: Failed, call: Call) -> bool:
     """Whether another gateway may be asked. Never once the caller may be hearing this one."""
+    if call.candidate.gateway.key < 0:
+        # Of a phone with several contacts only 6xx and CANCEL speak for all (RFC 3261 section 16.7).
+        return len(call.ways) > 1 and event.status < 600 and not (event.cancelled or event.early_media)
     if event.cancelled or event.status in NEVER_FAILOVER:
         return False
     if event.early_media and not call.candidate.gateway.fails_over_after_media:
@@ -66,7 +70,7 @@ def _next_way_helps(event: Failed) -> bool:
 
 def _next_way(event: Failed, call: Call) -> bool:
     """Go on to the next address of the same gateway, which keeps slot and hold."""
-    if len(call.ways) < 2 or not _next_way_helps(event):
+    if len(call.ways) < 2 or not (call.candidate.gateway.key < 0 or _next_way_helps(event)):
         return False
     call.ways = call.ways[1:]
     return True
@@ -80,7 +84,8 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
     call.answered_ms = call.unix_ms(exchange.clock.now().monotonic_ns)
     if event.ringing is not None:
         call.ringing_ms = call.unix_ms(event.ringing)
-    exchange.gateways.heard(call.candidate.gateway.key, call.ways[0])
+    if call.candidate.gateway.key > 0:
+        exchange.gateways.heard(call.candidate.gateway.key, call.ways[0])
     call.codecs_answered, call.callee_user_agent = event.codecs, event.user_agent
     exchange.current.answer(call)
     answered = CallAnswered(call.id, call.answered_ms, event.dialog, saved.save(call))

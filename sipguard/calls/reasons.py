@@ -34,6 +34,7 @@ class Answer(NamedTuple):
 OVERLOADED_RETRY_SECONDS = 5
 """Long enough for a burst to pass, short enough that a peer does not take the trunk for dead."""
 
+_ABSENT = 20
 _CALL_REJECTED = 21
 _NO_CIRCUIT = 34
 _CONGESTION = 42
@@ -44,6 +45,7 @@ _TEMPORARY_FAILURE = 41
 
 _CAUSE_TEXTS = {
     _NO_ROUTE: "No route to destination",
+    _ABSENT: "Subscriber absent",
     _CALL_REJECTED: "Call rejected",
     _INVALID_NUMBER: "Invalid number format",
     _NO_CIRCUIT: "No circuit available",
@@ -76,6 +78,7 @@ ANSWERS: Mapping[Reason, Answer] = MappingProxyType(
         Reason.MARGIN: _FORBIDDEN,
         Reason.GATEWAYS_DOWN: Answer(480, "Temporarily Unavailable", _OUT_OF_ORDER),
         Reason.GATEWAYS_FULL: Answer(480, "Temporarily Unavailable", _NO_CIRCUIT),
+        Reason.NOT_REGISTERED: Answer(480, "Temporarily Unavailable", _ABSENT),
     }
 )
 """Every reason has its answer; a reason added to the model without one fails the tests."""

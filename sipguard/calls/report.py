@@ -9,6 +9,7 @@ from sipguard.calls.audit import Auditor
 from sipguard.calls.exchange import Exchange
 from sipguard.model.account import Account
 from sipguard.model.gateway import MappingGateway, RoutingGateway
+from sipguard.policy.phone import phone_id
 
 SLICE = 1_000
 """Entries that are put together in one go: a millisecond or so."""
@@ -46,6 +47,7 @@ async def status(exchange: Exchange, auditor: Auditor, epoch: int) -> dict[str, 
         },
         "audit": auditor.state(),
         "notices": dict(exchange.notices.counts),
+        "contacts": len(exchange.locations.all()),
         "logins": {
             "challenged": exchange.logged.challenged,
             "accepted": exchange.logged.accepted,
@@ -85,6 +87,8 @@ def _id(exchange: Exchange, kind: str, key: int) -> str:
             named = directory.mapping_gateways.get(key)
         case _:
             named = directory.routing_gateways.get(key)
+    if named is None and (called := directory.phones.by_key.get(-key)) is not None:
+        return phone_id(called)
     return named.id if named is not None else str(key)
 
 

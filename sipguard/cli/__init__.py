@@ -22,6 +22,7 @@ from sipguard.cli import (
     gateway,
     ledger,
     rate,
+    registration,
     trace,
 )
 from sipguard.cli.shell import Commands, Shell, default_config_file
@@ -59,6 +60,7 @@ for command in (
     account.balance,
     credential.credential,
     call.call,
+    registration.registration,
     cdr.cdr,
     ledger.ledger,
     rate.rate,

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     GATEWAYS_DOWN = "gateways_down"
     MARGIN = "margin"
     GATEWAYS_FULL = "gateways_full"
+    NOT_REGISTERED = "not_registered"
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):

@@ -81,6 +81,11 @@ class Logins:
         """Whether anybody is asked for a password at all."""
         return bool(self.guarded)
 
+    def of_phone(self, phone_key: int) -> str | None:
+        """The user that a phone is; for emergencies, which are rare enough to look through all."""
+        users = (user for user, login in self._users.items() if login.credential.phone_key == phone_key)
+        return next(users, None)
+
     def find(self, username: str) -> Login | None:
         """The user of this name; case matters."""
         return self._users.get(username)

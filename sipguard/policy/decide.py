@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sipguard.model.call import Attempt
-from sipguard.model.verdict import Permit, Reason, Refusal, Verdict
+from sipguard.model.verdict import Candidate, Permit, Reason, Refusal, Verdict
 from sipguard.policy import caller, capacity, chain, credit, emergency, identity, number, phone, rate
 from sipguard.policy.capacity import Counts
 from sipguard.policy.directory import Directory
@@ -82,20 +82,25 @@ def decide(
     )
     if no is not None:
         return named(no, gateway, account, called, calling)
-    candidates = directory.routes.candidates(
-        called,
-        attempt.sip_call_id,
-        gateway,
-        account.currency,
-        levels[-1].rate,
-        directory.rates,
-        funds,
-        counts,
-        pace,
-        now.unix_ms,
-        now.monotonic_ns,
-        out,
-    )
+    candidates: tuple[Candidate, ...] | Refusal
+    line = directory.phones.at(called)
+    if line is not None:
+        candidates = phone.candidates(line, called, counts)
+    else:
+        candidates = directory.routes.candidates(
+            called,
+            attempt.sip_call_id,
+            gateway,
+            account.currency,
+            levels[-1].rate,
+            directory.rates,
+            funds,
+            counts,
+            pace,
+            now.unix_ms,
+            now.monotonic_ns,
+            out,
+        )
     if isinstance(candidates, Refusal):
         return named(candidates, gateway, account, called, calling)
     return Permit(

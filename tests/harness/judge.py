@@ -220,6 +220,8 @@ class Books:
         return charge, billed_seconds(duration_ms, price), charge - net
 
     def _cost_micros(self, cdr: Row) -> int:
+        if cdr["routing_gateway_id"].startswith("phone:"):
+            return 0  # on-net: nobody charges us for it
         table = self._gateways[cdr["routing_gateway_id"]]["cost_table_key"]
         rate = self._longest(table, cdr["called"])
         return 0 if rate is None else charge_micros(cdr["duration_ms"], self._price(rate))

@@ -28,6 +28,7 @@ DESIGN = {
     Reason.MARGIN: (403, 21),
     Reason.GATEWAYS_DOWN: (480, 38),
     Reason.GATEWAYS_FULL: (480, 34),
+    Reason.NOT_REGISTERED: (480, 20),
 }
 
 

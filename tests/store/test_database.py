@@ -13,7 +13,17 @@ import pytest
 from sqlalchemy import MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from sipguard.store import batch, cdr_block, configuration, database, instance, migrations, refusal, secret
+from sipguard.store import (
+    batch,
+    cdr_block,
+    configuration,
+    contact,
+    database,
+    instance,
+    migrations,
+    refusal,
+    secret,
+)
 from sipguard.store.database import StoreError
 from sipguard.store.metadata import metadata
 from tests.store import books
@@ -148,7 +158,8 @@ def test_the_tables_of_the_code_are_those_of_the_migrations(path: Path) -> None:
             if table.name != "alembic_version"
         }
 
-    assert all((refusal, batch, cdr_block, configuration, secret))  # importing these defines every table
+    # importing these defines every table
+    assert all((refusal, batch, cdr_block, configuration, contact, secret))
     assert shape(metadata) == shape(migrated)
 
 

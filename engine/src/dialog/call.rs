@@ -84,6 +84,8 @@ pub struct Call {
     pub screen: Screen,
     /// The gateway may be sent REFER.
     pub takes_refer: bool,
+    /// The far end is a registered phone: what it says of where it is is believed as little as of a caller.
+    pub to_phone: bool,
     /// It was called by a `sips` URI: all its requests go over TLS (26.2.2).
     pub secure: bool,
     /// What each side is shown of the other; None: all as it is.

@@ -27,6 +27,7 @@ const ASSERTED: u8 = 16;
 const PRIVATE: u8 = 32;
 /// A veil stands behind the Call-ID.
 const VEILED: u8 = 64;
+const TO_PHONE: u8 = 128;
 
 /// Save what a restart needs to know the call again.
 pub fn save(call: &Call) -> Box<[u8]> {
@@ -41,6 +42,7 @@ pub fn save(call: &Call) -> Box<[u8]> {
     let flags = screen
         | flag(call.veil.is_some(), VEILED)
         | flag(call.takes_refer, TAKES_REFER)
+        | flag(call.to_phone, TO_PHONE)
         | flag(call.secure, SECURE);
     let mut out = vec![VERSION, flags];
     out.extend_from_slice(&call.token.to_be_bytes());
@@ -116,6 +118,7 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
             _ => Screen::Open,
         },
         takes_refer: flags & TAKES_REFER != 0,
+        to_phone: flags & TO_PHONE != 0,
         secure: flags & SECURE != 0,
         alias: veil
             .as_ref()
@@ -333,6 +336,7 @@ mod tests {
             early_media: false,
             screen: Screen::Trusted,
             takes_refer: false,
+            to_phone: false,
             secure: true,
             veil: None,
             alias: None,

@@ -46,6 +46,19 @@ pub struct Target {
     pub hides_topology: bool,
     /// With that: it is given another Call-ID.
     pub hides_call_id: bool,
+    /// Where a phone has registered; None: a gateway, called by number.
+    pub contact: Option<Contact>,
+}
+
+/// A registered contact: what the INVITE for it says, and the connection that it has registered over.
+#[derive(Clone, Debug)]
+pub struct Contact {
+    /// The request URI (16.6 step 2).
+    pub uri: String,
+    /// Value of the Route header: the Path that it registered by (RFC 3327 section 5.1); empty: none.
+    pub routes: String,
+    /// The flow of RFC 5626 where it came over a connection; 0: none.
+    pub connection: u32,
 }
 
 impl Endpoint {
@@ -81,6 +94,7 @@ impl Endpoint {
         let (cancelled, token) = (call.cancelled, call.token);
         call.phase = Phase::Proceeding;
         call.takes_refer = target.takes_refer;
+        call.to_phone = target.contact.is_some();
         let secure = call.secure;
         if first {
             self.answer(server_id, 100, "Trying", b"");
@@ -131,7 +145,10 @@ impl Endpoint {
                     inbound: self.hop(inbound),
                     secure,
                 }),
-                routes: b"",
+                routes: target
+                    .contact
+                    .as_ref()
+                    .map_or(&b""[..], |contact| contact.routes.as_bytes()),
                 screen,
                 authenticator: self.authenticator.as_ref(),
                 mask: mask.as_ref(),
@@ -343,13 +360,25 @@ impl Endpoint {
 }
 
 impl Endpoint {
+    /// Have a datagram sent that means nothing and keeps the way to a phone open (RFC 5626 section 3.5.1): a
+    /// NAT in between forgets it otherwise. Nothing for a connection, whose phone does that.
+    pub fn keep_alive(&mut self, target: &Target) {
+        if target.transport == Transport::Udp {
+            let flow = self.flow_to(target);
+            self.outbox.push(flow, b"\r\n\r\n");
+        }
+    }
+
     /// The way to a target.
     pub(crate) fn flow_to(&self, target: &Target) -> Flow {
         let (transport, peer) = (target.transport, target.peer);
         Flow {
             listener: listener_for(&self.listeners, transport, peer, target.listener),
             transport,
-            connection: 0,
+            connection: target
+                .contact
+                .as_ref()
+                .map_or(0, |contact| contact.connection),
             gateway: if transport == Transport::Tls {
                 target.gateway
             } else {
@@ -362,6 +391,9 @@ impl Endpoint {
 
 /// The request URI towards a target (16.6 step 2).
 pub(crate) fn request_uri_for(request: &Message, target: &Target, user: Option<&str>) -> Vec<u8> {
+    if let Some(contact) = &target.contact {
+        return forward::as_request_uri(contact.uri.as_bytes());
+    }
     match user {
         Some(user) => {
             let scheme = if request.is_sips() { "sips" } else { "sip" };

@@ -25,7 +25,9 @@ impl Endpoint {
         if message.index.method == Method::Options && (!self.asks_requests || self.at_us(message)) {
             return self.answer_stateless(message, 200, "OK", ALLOW);
         }
-        if !self.asks_requests {
+        let is_register = message.index.method == Method::Register;
+        let is_asked = self.asks_requests || (self.asks_registers && is_register);
+        if !is_asked {
             // 12.2.2, 15.1.2: these belong to a dialog, and this one names none.
             if matches!(
                 message.index.method,
@@ -43,7 +45,7 @@ impl Endpoint {
         self.asked.insert(id, server);
         self.events.push_back(Event::Request {
             call: id,
-            source: message.flow.peer,
+            flow: message.flow,
             message: request,
         });
     }

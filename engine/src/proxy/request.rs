@@ -122,6 +122,7 @@ impl Endpoint {
             early_media: false,
             screen: Screen::Untrusted,
             takes_refer: false,
+            to_phone: false,
             secure,
             veil: None,
             alias: None,

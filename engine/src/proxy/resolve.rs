@@ -41,7 +41,7 @@ impl Endpoint {
         let Some(call) = self.calls.get_mut(&name.call) else {
             return false;
         };
-        let secure = call.secure;
+        let (secure, to_phone) = (call.secure, call.to_phone);
         let party = match name.side {
             Side::Caller => Some(&mut call.caller),
             Side::Callee => call.leg(&name.tag).map(|leg| &mut leg.party),
@@ -51,7 +51,7 @@ impl Endpoint {
         };
         // A re-INVITE may have moved the end meanwhile.
         let asked = named(name.call, name.side, party).is_some_and(|now| now == *name);
-        let trusted = name.side == Side::Callee;
+        let trusted = name.side == Side::Callee && !to_phone;
         if !asked || (secure && transport != Transport::Tls) {
             return false;
         }

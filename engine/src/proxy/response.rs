@@ -385,7 +385,9 @@ impl Endpoint {
         if first {
             client.disowned.push(tag.into());
         }
-        let party = answerer(message, flow, &self.listeners, false);
+        let call = self.calls.get(&client.call);
+        let trusted = !call.is_some_and(|call| call.to_phone);
+        let party = answerer(message, flow, &self.listeners, trusted, false);
         let from: Box<[u8]> = message
             .index
             .first(Name::From)
@@ -521,7 +523,7 @@ impl Endpoint {
         } else {
             (contact(message), contact(asked))
         };
-        let (listeners, secure) = (&self.listeners, call.secure);
+        let (listeners, secure, trusted) = (&self.listeners, call.secure, !call.to_phone);
         let mut moved =
             near.is_some_and(|target| retarget(&mut call.caller, target, false, listeners, secure));
         let far_tag = far_tag.of(&request.bytes);
@@ -530,7 +532,7 @@ impl Endpoint {
             return;
         };
         moved |=
-            far.is_some_and(|target| retarget(&mut leg.party, target, true, listeners, secure));
+            far.is_some_and(|target| retarget(&mut leg.party, target, trusted, listeners, secure));
         leg.prove(Side::Caller, now);
         leg.prove(Side::Callee, now);
         let (up, session) = (leg.is_up(), leg.session_seconds);
@@ -590,7 +592,8 @@ fn rank(status: u16, judged: bool) -> u16 {
 /// Keep the answering end of a response: a new leg, or the leg that it belongs to. Its place among the legs.
 fn learn(call: &mut dialog::Call, message: Incoming, listeners: &[Listener]) -> usize {
     let tag = message.index.to.tag.of(message.bytes);
-    let party = answerer(message, message.flow, listeners, call.secure);
+    let trusted = !call.to_phone;
+    let party = answerer(message, message.flow, listeners, trusted, call.secure);
     let known = call.legs.iter().position(|leg| *leg.party.tag == *tag);
     if let Some((at, leg)) = known.and_then(|at| Some((at, call.legs.get_mut(at)?))) {
         leg.party = party;
@@ -617,7 +620,13 @@ fn confirm(
 
 /// The answering end as requests towards it need it: its route set is the Record-Route of the response
 /// above ours, backwards (12.1.2).
-fn answerer(message: Incoming, learned: Flow, listeners: &[Listener], secure: bool) -> Party {
+fn answerer(
+    message: Incoming,
+    learned: Flow,
+    listeners: &[Listener],
+    trusted: bool,
+    secure: bool,
+) -> Party {
     let Incoming { bytes, index, .. } = message;
     let mut below: Vec<&[u8]> = index
         .all(Name::RecordRoute)
@@ -631,7 +640,7 @@ fn answerer(message: Incoming, learned: Flow, listeners: &[Listener], secure: bo
     let routes = join(below.into_iter());
     let target = contact(message).unwrap_or_else(|| index.to.uri.of(bytes).into());
     Party {
-        flow: reach(listeners, &routes, &target, learned, true, secure),
+        flow: reach(listeners, &routes, &target, learned, trusted, secure),
         identity: index
             .first(Name::To)
             .map_or(&[][..], |field| field.value.of(bytes))

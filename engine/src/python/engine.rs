@@ -411,6 +411,14 @@ impl PyEngine {
             .reject(call, status, &one_line(phrase), &lines)
     }
 
+    fn ask_registers(&self, ask: bool) {
+        self.shared.endpoint().ask_registers(ask);
+    }
+
+    fn keep_alive(&self, target: &PyTarget) {
+        self.shared.endpoint().keep_alive(&target.0);
+    }
+
     fn require_credentials(
         &self,
         realm: &str,

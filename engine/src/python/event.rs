@@ -12,6 +12,8 @@ use super::watch::{PyChanged, PyLost};
 use crate::event::{Cause, Event, Side};
 use crate::header::{element_spans, NameAddr};
 use crate::message::{Message, Name, Span};
+use crate::registration::{self, Asked, Contact};
+use crate::transport::Flow;
 use crate::{sdp, uri};
 
 #[pyclass(frozen, name = "Invite", module = "sipguard._engine")]
@@ -93,7 +95,7 @@ impl PyInvite {
 pub struct PyRequest {
     #[pyo3(get)]
     call: u64,
-    source: SocketAddr,
+    flow: Flow,
     message: Arc<Message>,
 }
 
@@ -101,11 +103,11 @@ pub struct PyRequest {
 impl PyRequest {
     #[getter]
     fn source_host(&self) -> String {
-        self.source.ip().to_string()
+        self.flow.peer.ip().to_string()
     }
     #[getter]
     fn source_port(&self) -> u16 {
-        self.source.port()
+        self.flow.peer.port()
     }
     #[getter]
     fn method<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
@@ -117,6 +119,95 @@ impl PyRequest {
         let span = self.message.index.request_uri();
         text(py, span.of(&self.message.bytes))
     }
+    #[getter]
+    fn listener(&self) -> u16 {
+        self.flow.listener
+    }
+    #[getter]
+    fn transport(&self) -> String {
+        self.flow.transport.name().to_ascii_lowercase()
+    }
+    #[getter]
+    fn stream(&self) -> u32 {
+        self.flow.connection
+    }
+    #[getter]
+    fn to_user<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let uri = uri::parse(self.message.index.to.uri.of(&self.message.bytes));
+        text(py, &uri.map_or_else(|_| Vec::new(), |uri| uri.number()))
+    }
+    #[getter]
+    fn sip_call_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        text(py, self.message.index.call_id.of(&self.message.bytes))
+    }
+    #[getter]
+    fn cseq(&self) -> u32 {
+        self.message.index.cseq.number
+    }
+    #[getter]
+    fn user_agent<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let field = self.message.index.first(Name::UserAgent);
+        text(
+            py,
+            field.map_or(&[][..], |field| field.value.of(&self.message.bytes)),
+        )
+    }
+    #[getter]
+    fn expires(&self) -> Option<u32> {
+        registration::expires(&self.message)
+    }
+    #[getter]
+    fn path(&self) -> Vec<String> {
+        strings(registration::path(&self.message))
+    }
+    #[getter]
+    fn supported(&self) -> Vec<String> {
+        strings(registration::supported(&self.message))
+    }
+    #[getter]
+    fn is_wildcard(&self) -> bool {
+        registration::asked(&self.message) == Asked::Wildcard
+    }
+    #[getter]
+    fn contacts(&self) -> Option<Vec<PyContact>> {
+        match registration::asked(&self.message) {
+            Asked::Contacts(contacts) => Some(contacts.into_iter().map(PyContact::from).collect()),
+            Asked::Wildcard => Some(Vec::new()),
+            Asked::Malformed => None,
+        }
+    }
+}
+
+/// One contact of a REGISTER.
+#[pyclass(frozen, get_all, name = "RegisterContact", module = "sipguard._engine")]
+pub struct PyContact {
+    uri: String,
+    key: String,
+    q: Option<u16>,
+    expires: Option<u32>,
+    instance: String,
+    reg_id: Option<u32>,
+}
+
+impl From<Contact> for PyContact {
+    fn from(contact: Contact) -> Self {
+        PyContact {
+            uri: string(contact.uri),
+            key: string(contact.key),
+            q: contact.q,
+            expires: contact.expires,
+            instance: string(contact.instance),
+            reg_id: contact.reg_id,
+        }
+    }
+}
+
+fn string(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn strings(all: Vec<Vec<u8>>) -> Vec<String> {
+    all.into_iter().map(string).collect()
 }
 
 #[pyclass(frozen, name = "Failed", module = "sipguard._engine")]
@@ -253,13 +344,13 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
         .into_any(),
         Event::Request {
             call,
-            source,
+            flow,
             message,
         } => Bound::new(
             py,
             PyRequest {
                 call,
-                source,
+                flow,
                 message,
             },
         )?

@@ -33,7 +33,7 @@ mod module {
     #[pymodule_export]
     use super::engine::{PyEngine, PyRefused, PyStats};
     #[pymodule_export]
-    use super::event::{PyAnswered, PyEnded, PyFailed, PyInvite, PyProbed, PyRequest};
+    use super::event::{PyAnswered, PyContact, PyEnded, PyFailed, PyInvite, PyProbed, PyRequest};
     #[pymodule_export]
     use super::prefix::PyPrefixMap;
     #[pymodule_export]

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::ip;
-use crate::proxy::command::Target;
+use crate::proxy::command::{Contact, Target};
 use crate::proxy::identity::Caller;
 use crate::transport::Transport;
 use crate::uri;
@@ -57,6 +57,58 @@ impl PyTarget {
             trusted,
             hides_topology,
             hides_call_id,
+            contact: None,
+        }))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (
+        uri, host, port, *, routes="", listener=0, transport="udp", stream=0, answer_timeout_ms=4000,
+        ring_timeout_ms=181_000,
+    ))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
+    fn registered(
+        uri: &str,
+        host: &str,
+        port: u16,
+        routes: &str,
+        listener: u16,
+        transport: &str,
+        stream: u32,
+        answer_timeout_ms: u64,
+        ring_timeout_ms: u64,
+    ) -> PyResult<Self> {
+        let plain = |text: &str| text.chars().all(|char| !char.is_control() && char != ' ');
+        if !plain(uri) || uri::parse(uri.as_bytes()).is_err() {
+            return Err(PyValueError::new_err(format!("not a URI: {uri:?}")));
+        }
+        if routes.chars().any(char::is_control) {
+            return Err(PyValueError::new_err(format!(
+                "not a Route value: {routes:?}"
+            )));
+        }
+        let made = Self::new(
+            host,
+            port,
+            listener,
+            transport,
+            answer_timeout_ms,
+            ring_timeout_ms,
+            false,
+            false,
+            None,
+            0,
+            false,
+            false,
+            false,
+        )?;
+        Ok(PyTarget(Target {
+            contact: Some(Contact {
+                uri: uri.to_owned(),
+                routes: routes.to_owned(),
+                connection: stream,
+            }),
+            ..made.0
         }))
     }
 }

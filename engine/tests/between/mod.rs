@@ -39,6 +39,7 @@ pub fn target(peer: &str) -> Target {
         trusted: false,
         hides_topology: false,
         hides_call_id: false,
+        contact: None,
     }
 }
 

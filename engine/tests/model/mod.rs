@@ -182,6 +182,7 @@ fn target(peer: usize) -> Target {
         trusted: false,
         hides_topology: false,
         hides_call_id: false,
+        contact: None,
     }
 }
 

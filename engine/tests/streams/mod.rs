@@ -44,6 +44,7 @@ pub fn target(peer: &str, transport: Transport) -> Target {
         trusted: false,
         hides_topology: false,
         hides_call_id: false,
+        contact: None,
     }
 }
 

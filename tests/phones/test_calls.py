@@ -1,0 +1,177 @@
+"""Calls to a phone's number reach where it has registered, judged, held and charged like any other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.phones.stage import ALICE_HOME, BOB_HOME, TRUNK, Request, Stage
+from tests.phones.test_registrar import register
+from tests.security.peer import Message, Peer, answer, serial
+from tests.security.stage import ack
+
+BOB = "442079460003"
+
+
+def bind(stage: Stage, contact: str, source: int = BOB_HOME, port: int = 5060, **changes: Any) -> None:
+    """Have bob registered with this contact, from this address, and nowhere else."""
+    clear = register(stage, "bob", "*", BOB_HOME, extra="Expires: 0\r\n")
+    assert stage.authenticated(clear, "bob").status == 200
+    request = register(stage, "bob", contact, source, port=port, **changes)
+    assert stage.authenticated(request, "bob").status == 200
+
+
+def ring(stage: Stage, at: Peer, number: str = BOB) -> tuple[Request, Message]:
+    """Call bob from acme's trunk; the INVITE as it arrived."""
+    request = stage.invite(number, TRUNK, "+442079461111")
+    stage.peer(TRUNK).send(request.text)
+    return request, at.receive("INVITE", call_id=request.call_id)
+
+
+def refused(stage: Stage, request: Request) -> Message:
+    party = stage.peer(TRUNK)
+    response = stage.final(party, request)
+    party.send(ack(response, stage.daemon.host))
+    return response
+
+
+def test_a_call_to_a_phone_from_beginning_to_end(stage: Stage) -> None:
+    phone = stage.peer(BOB_HOME)
+    uri = f"sip:bob@{phone.host}:5060;line=7"
+    bind(stage, f"<{uri}>")
+    request, invite = ring(stage, phone)
+    assert invite.request_uri == uri, "what it has registered (RFC 3261 section 16.5)"
+    phone.send(answer(invite, "180 Ringing", tag="bob"))
+    stage.peer(TRUNK).receive(180, call_id=request.call_id)
+    # A Contact behind NAT: what follows goes where the phone really is.
+    phone.send(answer(invite, "200 OK", tag="bob", contact="<sip:bob@10.1.2.3:5999>"))
+    ok = stage.final(stage.peer(TRUNK), request)
+    assert ok.status == 200
+    routes = "".join(f"Route: {value}\r\n" for value in reversed(ok.all("Record-Route")))
+    to = ok.get("To")
+    inside = replace(request, uri="sip:bob@10.1.2.3:5999", to=to, extra=routes)
+    stage.peer(TRUNK).send(replace(inside, method="ACK").text.replace("CSeq: 1 INVITE", "CSeq: 1 ACK"))
+    phone.receive("ACK", call_id=request.call_id)
+    stage.peer(TRUNK).send(replace(inside, method="BYE", cseq=2).text)
+    bye = phone.receive("BYE", call_id=request.call_id)
+    phone.send(answer(bye, "200 OK"))
+    stage.peer(TRUNK).receive(200, call_id=request.call_id)
+    cdr = stage.cdr(request.call_id)
+    assert (cdr["outcome"], cdr["account_id"], cdr["routing_gateway_id"]) == (
+        "answered",
+        "acme",
+        "phone:bob-desk",
+    )
+    assert cdr["called"] == BOB
+
+
+def test_any_spelling_of_its_number_reaches_it(stage: Stage) -> None:
+    phone = stage.peer(BOB_HOME)
+    bind(stage, f"<sip:bob@{phone.host}>")
+    for spelling in ("02079460003", "+44(0)2079460003", "00442079460003", "+442079460003;user=phone"):
+        request, invite = ring(stage, phone, spelling)
+        phone.send(answer(invite, "486 Busy Here"))
+        assert refused(stage, request).status == 486
+
+
+def test_a_phone_that_is_not_registered(stage: Stage) -> None:
+    clear = register(stage, "bob", "*", BOB_HOME, extra="Expires: 0\r\n")
+    assert stage.authenticated(clear, "bob").status == 200
+    request = stage.invite(BOB, TRUNK, "+442079461111")
+    response = stage.exchange(request)
+    assert (response.status, response.get("Reason")) == (480, 'Q.850;cause=20;text="Subscriber absent"')
+    assert stage.cdr(request.call_id)["reason"] == "not_registered"
+
+
+@pytest.mark.parametrize(
+    "contact",
+    ["<sip:bob@10.9.8.7:5099>", "<sip:bob@phone.invalid>", "<sip:bob@169.254.169.254:80>", "<sip:bob@{sg}>"],
+)
+def test_a_contact_elsewhere_is_called_where_it_registered_from(stage: Stage, contact: str) -> None:
+    """Behind NAT, with a made-up name, or aimed at somebody else (bypass D34)."""
+    phone = stage.peer(BOB_HOME, 41_234)
+    bind(stage, contact.format(sg=stage.daemon.host), port=41_234)
+    request, invite = ring(stage, phone)
+    phone.send(answer(invite, "486 Busy Here"))
+    assert refused(stage, request).status == 486
+
+
+def test_another_port_of_its_own_address_is_believed(stage: Stage) -> None:
+    phone = stage.peer(BOB_HOME, 41_235)
+    bind(stage, f"<sip:bob@{phone.host}:41235>")
+    request, invite = ring(stage, phone)
+    phone.send(answer(invite, "486 Busy Here"))
+    assert refused(stage, request).status == 486
+
+
+def test_path_becomes_route(stage: Stage) -> None:
+    """RFC 3327 section 5.1: by the proxies that the REGISTER came by, in their order."""
+    edge = stage.peer(BOB_HOME)
+    path = f"<sip:{edge.host};lr;ob>, <sip:inner.example;lr>"
+    bind(stage, "<sip:bob@10.0.0.9>", extra=f"Path: {path}\r\nSupported: path\r\n")
+    request, invite = ring(stage, edge)
+    assert (invite.request_uri, invite.get("Route")) == ("sip:bob@10.0.0.9", path)
+    edge.send(answer(invite, "486 Busy Here"))
+    assert refused(stage, request).status == 486
+
+
+def test_contacts_are_tried_by_preference(stage: Stage) -> None:
+    """The higher q first; a refusal of one goes on to the next, and a decline for all ends it."""
+    low, high = stage.peer(BOB_HOME, 5061), stage.peer(BOB_HOME, 5062)
+    contacts = f"<sip:bob@{low.host}:5061>;q=0.3, <sip:bob@{low.host}:5062>;q=0.8"
+    bind(stage, contacts)
+    request, invite = ring(stage, high)
+    assert not low.pending()
+    high.send(answer(invite, "486 Busy Here"))
+    second = low.receive("INVITE", call_id=request.call_id)
+    low.send(answer(second, "404 Not Found"))
+    assert refused(stage, request).status in (404, 486)
+    low.receive("ACK", call_id=request.call_id)
+    request, invite = ring(stage, high)
+    high.send(answer(invite, "603 Decline"))
+    assert refused(stage, request).status == 603
+    assert not low.pending()
+
+
+def test_both_directions_share_the_limit_of_a_phone(stage: Stage) -> None:
+    """bob's call_limit is 1."""
+    phone = stage.peer(BOB_HOME)
+    bind(stage, f"<sip:bob@{phone.host}>")
+    request, invite = ring(stage, phone)
+    second = stage.invite(BOB, TRUNK, "+442079461111")
+    assert stage.exchange(second).status == 480
+    assert stage.cdr(second.call_id)["reason"] == "concurrent_limit"
+    calling = stage.invite("442079460000", BOB_HOME, "bob")
+    assert stage.authenticated(calling, "bob").status == 480
+    phone.send(answer(invite, "486 Busy Here"))
+    refused(stage, request)
+    stage.called(stage.invite("442079460000", BOB_HOME, "bob"), "bob")
+
+
+def test_phone_to_phone(stage: Stage) -> None:
+    """On-net: judged by the caller's chain, from its own number."""
+    phone = stage.peer(BOB_HOME)
+    bind(stage, f"<sip:bob@{phone.host}>")
+    request = stage.invite("02079460003", ALICE_HOME, "alice")
+    request = stage.answered(request, stage.exchange(request), "alice")
+    stage.peer(ALICE_HOME).send(request.text)
+    invite = phone.receive("INVITE", call_id=request.call_id)
+    phone.send(answer(invite, "480 Temporarily Unavailable"))
+    response = stage.final(stage.peer(ALICE_HOME), request)
+    stage.peer(ALICE_HOME).send(ack(response, stage.daemon.host))
+    cdr = stage.cdr(request.call_id)
+    assert (cdr["account_id"], cdr["calling"], cdr["called"]) == ("acme", "442079460001", BOB)
+
+
+def test_an_emergency_call_of_a_registered_phone_needs_no_password(stage: Stage) -> None:
+    """From the very address that it has registered from; it has proved who it is there."""
+    home = stage.peer(BOB_HOME)
+    bind(stage, f"<sip:bob@{home.host}>")
+    request = stage.invite("112", BOB_HOME, "anonymous")
+    stage.called(request, None)
+    cdr = stage.cdr(request.call_id)
+    assert (cdr["account_id"], cdr["calling"], cdr["called"]) == ("bob", BOB, "112")
+    other = stage.invite("112", BOB_HOME, "bob", port=41_236, call_id=f"other-port-{serial()}")
+    assert stage.exchange(other).status == 407
