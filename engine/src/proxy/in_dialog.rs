@@ -26,6 +26,13 @@ impl Endpoint {
         let Some((id, side, leg)) = self.find_dialog(message) else {
             return self.answer_stateless(message, 481, "Call/Transaction Does Not Exist", b"");
         };
+        if self.is_over(id, leg) && !outlives_the_call(message.index.method) {
+            // Through a transaction: it absorbs the ACK, which would else go on to an end that knows of nothing.
+            self.counters.refused += 1;
+            self.refusals.note(message, 481);
+            let server = self.open_in_dialog(key, message, id);
+            return self.answer(server, 481, "Call/Transaction Does Not Exist", b"");
+        }
         if message.index.method == Method::Refer && !self.may_refer(id, side) {
             return self.answer_stateless(message, 403, "Forbidden", b"");
         }
@@ -129,6 +136,13 @@ impl Endpoint {
                 .calls
                 .get(&id)
                 .is_some_and(|call| call.takes_refer || !call.is_judged())
+    }
+
+    /// Whether this leg was hung up, by a BYE of an end or by us; its record is still known, for late messages.
+    fn is_over(&self, id: u64, leg: usize) -> bool {
+        self.calls.get(&id).is_some_and(|call| {
+            call.phase == Phase::Ended || call.legs.get(leg).is_some_and(|leg| leg.ended)
+        })
     }
 
     /// Whether a 2xx of this leg has come.
@@ -290,6 +304,13 @@ impl Endpoint {
         );
         Some((out.into_boxed_slice(), flow))
     }
+}
+
+/// What may still pass in the dialog of a call that was ended and charged. A BYE of the other end crosses ours;
+/// the subscription that a REFER made lives on, and tells how the transfer went (RFC 5057 section 3.1, RFC 3515
+/// section 2.4.5). All else would go on with a session that nobody pays for.
+fn outlives_the_call(method: Method) -> bool {
+    matches!(method, Method::Bye | Method::Notify | Method::Subscribe)
 }
 
 /// A re-INVITE may ring as long as a call (timer C, 16.6 step 11).
