@@ -95,7 +95,7 @@ def extend(exchange: Exchange, call: Call) -> bool:
         return False
     call.granted_seconds = granted
     lost.note_proved(exchange, call)
-    exchange.writer.submit(CallUpdated(call.id, saved.save(call)))
+    exchange.writer.submit(CallUpdated(call.id, saved.save(call, exchange.clock.boot)))
     return granted == wanted
 
 

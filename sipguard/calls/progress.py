@@ -88,7 +88,8 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
         exchange.gateways.heard(call.candidate.gateway.key, call.ways[0])
     call.codecs_answered, call.callee_user_agent = event.codecs, event.user_agent
     exchange.current.answer(call)
-    answered = CallAnswered(call.id, call.answered_ms, event.dialog, saved.save(call))
+    state = saved.save(call, exchange.clock.boot)
+    answered = CallAnswered(call.id, call.answered_ms, event.dialog, state)
 
     def durable() -> None:
         exchange.release(call.id)

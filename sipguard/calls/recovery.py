@@ -49,7 +49,7 @@ def recover(exchange: Exchange, rows: Iterable[LiveCall]) -> Recovered:
 
 def _adopt(exchange: Exchange, row: LiveCall, now: Moment) -> bool:
     try:
-        call = saved.load(row.call, row.state, exchange.directory, now)
+        call = saved.load(row.call, row.state, exchange.directory, now, exchange.clock.boot)
     except ValueError as error:
         log.error("recovery.call_unreadable", call=row.call, error=str(error))
         return False

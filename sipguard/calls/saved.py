@@ -18,7 +18,10 @@ from sipguard.policy.directory import Directory
 
 VERSION = 2
 """2: a rate has grace, minimum, tiers, window and terms. One of version 1 lacks them and had none of them, so
-it reads as a rate with the defaults; a program of version 1 would forget them and refuses version 2."""
+it reads as a rate with the defaults; a program of version 1 would forget them and refuses version 2.
+
+What is added behind the last field leaves the version as it is: older programs pass over it, and whoever
+reads what they have saved finds the defaults."""
 
 _READ = (1, 2)
 
@@ -67,14 +70,18 @@ class _Call(msgspec.Struct, array_like=True, frozen=True):
     codecs_offered: str = ""
     codecs_answered: str = ""
     callee_user_agent: str = ""
+    invited_ns: int = 0
+    """`invited_ms` on the monotonic clock."""
+    boot: bytes = b""
+    """What that counts from (calls.clock.Clock); empty: nothing that another run could know."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Call).decode
 
 
-def save(call: Call) -> bytes:
-    """The call as bytes."""
+def save(call: Call, boot: bytes) -> bytes:
+    """The call as bytes; `boot`: of the clock that times it (calls.clock.Clock)."""
     assert call.answered_ms is not None
     permit, attempt, gateway = call.permit, call.attempt, call.candidate.gateway
     return _encode(
@@ -123,12 +130,17 @@ def save(call: Call) -> bytes:
             codecs_offered=call.codecs_offered,
             codecs_answered=call.codecs_answered,
             callee_user_agent=call.callee_user_agent,
+            invited_ns=call.invited.monotonic_ns,
+            boot=boot,
         )
     )
 
 
-def load(call: int, state: bytes, directory: Directory, now: Moment) -> Call:
-    """The call again, timed by the clocks of this run. Raises ValueError where the bytes are not ours."""
+def load(call: int, state: bytes, directory: Directory, now: Moment, boot: bytes) -> Call:
+    """The call again, timed by the clocks of this run. Raises ValueError where the bytes are not ours.
+
+    `boot`: of the clock that says `now`.
+    """
     try:
         saved = _decode(state)
     except msgspec.DecodeError as error:
@@ -152,14 +164,12 @@ def load(call: int, state: bytes, directory: Directory, now: Moment) -> Call:
     attempt = Attempt(
         saved.source_host, saved.source_port, saved.request_user, saved.from_user, saved.sip_call_id
     )
-    # Wall time is all that two runs have in common.
-    ago_ms = max(0, now.unix_ms - saved.invited_ms)
     return Call(
         id=call,
         permit=permit,
         attempt=attempt,
         user_agent=saved.user_agent,
-        invited=Moment(saved.invited_ms, now.monotonic_ns - ago_ms * 1_000_000),
+        invited=Moment(saved.invited_ms, _invited_ns(saved, now, boot)),
         candidate=candidate,
         tries=saved.tries,
         ringing_ms=saved.ringing_ms,
@@ -170,6 +180,15 @@ def load(call: int, state: bytes, directory: Directory, now: Moment) -> Call:
         codecs_answered=saved.codecs_answered,
         callee_user_agent=saved.callee_user_agent,
     )
+
+
+def _invited_ns(saved: _Call, now: Moment, boot: bytes) -> int:
+    """When the call came, on the monotonic clock of this run."""
+    if boot and saved.boot == boot and saved.invited_ns <= now.monotonic_ns:
+        return saved.invited_ns
+    # Wall time is all that two boots have in common, and a wall clock that was set meanwhile is believed.
+    ago_ms = max(0, now.unix_ms - saved.invited_ms)
+    return now.monotonic_ns - ago_ms * 1_000_000
 
 
 def _account(level: _Level, directory: Directory) -> Account:

@@ -16,7 +16,7 @@ from sipguard.model.cdr import Cdr
 from sipguard.policy.decide import Moment
 from sipguard.policy.health import Rules
 from sipguard.sip.events import Engine
-from sipguard.store.batch import CallClosed, Record
+from sipguard.store.batch import CallAnswered, CallClosed, CallUpdated, Record
 from sipguard.store.writer import Counts
 from tests.policy.world import LONDON, TRUNK, World
 
@@ -32,6 +32,8 @@ class Ledger:
     def __init__(self) -> None:
         self.counts = Counts()
         self.cdrs: list[Cdr] = []
+        self.answers: list[CallAnswered] = []
+        self.updates: list[CallUpdated] = []
 
     def refusal(self) -> str | None:
         return None
@@ -39,6 +41,10 @@ class Ledger:
     def submit(self, record: Record, done: Callable[[], None] | None = None) -> None:
         if isinstance(record, CallClosed):
             self.cdrs.append(record.cdr)
+        elif isinstance(record, CallAnswered):
+            self.answers.append(record)
+        elif isinstance(record, CallUpdated):
+            self.updates.append(record)
         if done is not None:
             done()
 
@@ -61,8 +67,12 @@ class Sent:
 class Desk:
     """A proxy on the directory of a `World`."""
 
+    boot = b"the boot of desks"
+
     def __init__(self, world: World, rules: Rules | None = None) -> None:
         self.now_ns = 10 * S
+        self.wall_ms = 1_700_000_000_000
+        """Unix time when the monotonic clock stood at zero."""
         self.ledger = Ledger()
         self.engine = Engine(epoch=1, seed=bytes(range(32)), now=self.now_ns)
         self.engine.add_listener("203.0.113.5", 5060)
@@ -93,7 +103,7 @@ class Desk:
 
     def now(self) -> Moment:
         """The clock (calls.clock.Clock)."""
-        return Moment(1_700_000_000_000 + self.now_ns // 1_000_000, self.now_ns)
+        return Moment(self.wall_ms + self.now_ns // 1_000_000, self.now_ns)
 
     def turn(self) -> None:
         """Let everything happen that is due."""
@@ -125,19 +135,19 @@ class Desk:
         self.engine.receive(self.now_ns, 0, *source, text.encode())
         self.turn()
 
-    def invite(self, number: str = LONDON) -> None:
+    def invite(self, number: str = LONDON, caller: tuple[str, int] = CALLER) -> None:
         """The customer calls."""
         self._calls += 1
         self.receive(
-            CALLER,
+            caller,
             f"INVITE sip:{number}@203.0.113.5 SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {TRUNK}:5060;branch=z9hG4bK{self._calls}\r\n"
+            f"Via: SIP/2.0/UDP {caller[0]}:5060;branch=z9hG4bK{self._calls}\r\n"
             "Max-Forwards: 70\r\n"
-            f"From: <sip:+442079461111@{TRUNK}>;tag=c{self._calls}\r\n"
+            f"From: <sip:+442079461111@{caller[0]}>;tag=c{self._calls}\r\n"
             "To: <sip:b@203.0.113.5>\r\n"
-            f"Call-ID: {self._calls}@{TRUNK}\r\n"
+            f"Call-ID: {self._calls}@{caller[0]}\r\n"
             "CSeq: 1 INVITE\r\n"
-            f"Contact: <sip:a@{TRUNK}>\r\n"
+            f"Contact: <sip:a@{caller[0]}>\r\n"
             "Content-Length: 0\r\n\r\n",
         )
 
@@ -147,6 +157,20 @@ class Desk:
         kept += [request.header("CSeq"), request.header("To") + ";tag=g", *lines]
         head = "\r\n".join([f"SIP/2.0 {status}", *kept, f"Content-Length: {len(body)}"])
         self.receive(request.to, f"{head}\r\n\r\n{body}")
+
+    def acknowledge(self, caller: tuple[str, int] = CALLER) -> None:
+        """The caller has got the 200 of its newest call."""
+        self.receive(
+            caller,
+            "ACK sip:b@203.0.113.5 SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {caller[0]}:5060;branch=z9hG4bKack{self._calls}\r\n"
+            "Max-Forwards: 70\r\n"
+            f"From: <sip:+442079461111@{caller[0]}>;tag=c{self._calls}\r\n"
+            "To: <sip:b@203.0.113.5>;tag=g\r\n"
+            f"Call-ID: {self._calls}@{caller[0]}\r\n"
+            "CSeq: 1 ACK\r\n"
+            "Content-Length: 0\r\n\r\n",
+        )
 
     def invited(self) -> Sent:
         """The one INVITE that was sent since."""

@@ -99,6 +99,8 @@ class Writer:
 
 
 class _Clock(Clock):
+    boot = b"of the machine, which no kill stops"
+
     def __init__(self, world: Simulation) -> None:
         self._world = world
 

@@ -84,20 +84,20 @@ def test_a_call_within_the_grace_posts_nothing_for_its_level(call: Call) -> None
 
 def test_a_live_call_keeps_the_terms_that_it_was_admitted_by(call: Call) -> None:
     plain = World().directory()  # by now everything has another price
-    again = saved.load(1, saved.save(call), plain, NOW)
+    again = saved.load(1, saved.save(call, b""), plain, NOW, b"")
     assert [level.rate for level in again.permit.levels] == [level.rate for level in call.permit.levels]
     assert again.candidate.cost == call.candidate.cost
 
 
 def test_a_call_that_version_1_saved_is_read_and_costs_what_it_did(call: Call) -> None:
-    state = msgspec.msgpack.decode(saved.save(call))
+    state = msgspec.msgpack.decode(saved.save(call, b""))
     cost, levels = state[24], state[26]
     assert state[0] == saved.VERSION
     state[0] = 1
     state[24] = cost[:8]  # a rate ended with its price
     for level in levels:
         level[7] = level[7][:8]
-    again = saved.load(1, msgspec.msgpack.encode(state), World().directory(), NOW)
+    again = saved.load(1, msgspec.msgpack.encode(state), World().directory(), NOW, b"")
     assert [level.rate and level.rate[:8] for level in again.permit.levels] == [
         level.rate and level.rate[:8] for level in call.permit.levels
     ]
@@ -107,10 +107,10 @@ def test_a_call_that_version_1_saved_is_read_and_costs_what_it_did(call: Call) -
 
 
 def test_another_version_is_refused(call: Call) -> None:
-    state = msgspec.msgpack.decode(saved.save(call))
+    state = msgspec.msgpack.decode(saved.save(call, b""))
     state[0] = saved.VERSION + 1
     with pytest.raises(ValueError, match="saved as version 3"):
-        saved.load(1, msgspec.msgpack.encode(state), World().directory(), NOW)
+        saved.load(1, msgspec.msgpack.encode(state), World().directory(), NOW, b"")
 
 
 def test_the_tax_of_an_account_is_held_with_its_price() -> None:

@@ -13,6 +13,8 @@ from sipguard.store.refusal import Refusals
 
 
 class FixedClock:
+    boot = b""
+
     def now(self) -> Moment:
         return Moment(1_700_000_000_000, 0)
 

@@ -24,6 +24,7 @@ POOR = (
 )
 TALKATIVE = replace(SETTLED, talk_ms=12_000, cancelled=0.0, callee_hangs_up=0.1)
 SLICE_SECONDS = 3
+PAYMENTS_PER_SECOND = 20.0
 
 
 def stopped(directory: Path, seed: int, seconds: float) -> tuple[int, list[str]]:
@@ -43,9 +44,11 @@ def stopped(directory: Path, seed: int, seconds: float) -> tuple[int, list[str]]
 
 
 def jumping(directory: Path, seed: int, offsets: Sequence[str], library: str) -> tuple[int, list[str]]:
-    """K-07: the wall clock of the daemon jumps by each of `offsets` ("+1h", "-1d") in turn, under calls.
+    """K-07: the wall clock of the daemon jumps by each of `offsets` ("+1h", "-1d") in turn, under calls, and
+    back while the daemon is down.
 
-    `library`: libfaketime, which reads the offset from a file. How many calls were cut, and the breaches.
+    `library`: libfaketime, which reads the offset from a file. How many calls were cut after the last start,
+    and the breaches.
     """
     file = directory / "offset"
     file.write_text("+0")
@@ -65,9 +68,16 @@ def jumping(directory: Path, seed: int, offsets: Sequence[str], library: str) ->
         wrapper=wrapper,
     ) as stage:
         stage.start()
+        # A little money all the time, so that after each start some can call.
+        stage.manager.start(PAYMENTS_PER_SECOND)
         stage.network.load(CALLS_PER_SECOND)
         for offset in offsets:
             file.write_text(offset)
+            _goes_on(stage)
+            eventually("calls are up", lambda: stage.daemon.status()["live_calls"] > 1, 30)
+            stage.kill()
+            file.write_text("+0")
+            stage.start()
             _goes_on(stage)
         eventually("money ends", lambda: stage.daemon.status()["totals"]["cut"] > 0, 60)
         stage.settle()
