@@ -32,7 +32,7 @@ run: build sipp ## Start the daemon on demo data with two demo gateways, until C
 test: lint build stubs unit-engine sipp ## Everything that CI runs, the cheap checks first.
 	.venv/bin/pytest
 
-build: $(MADE)/engine ## Build the native engine and install sipguard into .venv.
+build: $(MADE)/engine $(MADE)/bytecode ## Build the native engine and install sipguard into .venv.
 
 lint: lint-python lint-engine ## Formatters, linters, types, layers; Python and Rust.
 
@@ -57,10 +57,10 @@ unit: unit-engine unit-python ## The tests that need no sipp.
 unit-engine: | rust
 	$(CARGO) test -q --locked $(MANIFEST)
 
-unit-python: $(MADE)/engine
+unit-python: $(MADE)/engine $(MADE)/bytecode
 	.venv/bin/pytest -m 'not scenario'
 
-scenarios: $(MADE)/engine sipp ## Real sipp against a real daemon; CASE=word picks by name, OVER=tls plays over TLS.
+scenarios: $(MADE)/engine $(MADE)/bytecode sipp ## Real sipp against a real daemon; CASE=word picks by name, OVER=tls plays over TLS.
 	$(if $(OVER),SIPGUARD_OVER=$(OVER)) .venv/bin/pytest -m scenario $(if $(CASE),-k '$(CASE)')
 
 bench: build sipp ## Measure sipguard beside its peers; OPTIONS=--quick for a first look, --help for all.
@@ -100,6 +100,11 @@ $(MADE)/python: requirements.lock tools/python.sh
 # pyproject.toml too: it names the commands that are installed.
 $(MADE)/engine: $(MADE)/python $(ENGINE_SOURCES) pyproject.toml | rust
 	@tools/engine.sh
+	@touch $@
+
+# Python keeps none by itself where PYTHONDONTWRITEBYTECODE is set: starts took a second longer for it.
+$(MADE)/bytecode: $(MADE)/python $(shell find sipguard -name '*.py')
+	@$(PYTHON) -m compileall -q sipguard
 	@touch $@
 
 rust:

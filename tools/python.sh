@@ -55,3 +55,6 @@ if [ ! -x .venv/bin/uv ]; then install_uv; fi
 rm -rf .venv.uv
 echo "Installing the pinned Python dependencies"
 .venv/bin/uv pip install -q -p .venv/bin/python -r requirements.lock
+# Where PYTHONDONTWRITEBYTECODE is set, as containers have it, each start would compile all of them anew. What
+# is for another Python and does not compile is not what is run.
+.venv/bin/python -m compileall -qq "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true

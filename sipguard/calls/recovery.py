@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from sipguard.calls import control, saved
 from sipguard.calls.exchange import Exchange, log
+from sipguard.model.money import Micros
+from sipguard.model.rate import Rate
 from sipguard.policy.decide import Moment
 from sipguard.policy.funds import Want
 from sipguard.policy.rating import cost_of
@@ -34,20 +36,29 @@ def recover(exchange: Exchange, rows: Iterable[LiveCall]) -> Recovered:
     """Take the stored calls in. Before the sockets are read."""
     now = exchange.clock.now()
     found = Recovered()
+    costs = _Costs()
     for row in rows:
         if row.ended_ms is not None:
             if row.ended_ms > now.unix_ms - ENDED_KEPT_MS and exchange.engine.restore(row.call, row.dialog):
                 # Its end is in the books; whether the BYE got through is not known. Another does no harm.
                 exchange.hangup(row.call, _RESTARTED)
                 found.ended += 1
-        elif _adopt(exchange, row, now):
+        elif _adopt(exchange, row, now, costs):
             found.live += 1
         else:
             found.lost += 1
     return found
 
 
-def _adopt(exchange: Exchange, row: LiveCall, now: Moment) -> bool:
+class _Costs(dict[tuple[Rate, int], Micros]):
+    """What so many seconds cost by a rate: of thousands of calls the same few, each counted once."""
+
+    def __missing__(self, key: tuple[Rate, int]) -> Micros:
+        cost = self[key] = cost_of(*key)
+        return cost
+
+
+def _adopt(exchange: Exchange, row: LiveCall, now: Moment, costs: _Costs) -> bool:
     try:
         call = saved.load(row.call, row.state, exchange.directory, now, exchange.clock.boot)
     except ValueError as error:
@@ -58,13 +69,13 @@ def _adopt(exchange: Exchange, row: LiveCall, now: Moment) -> bool:
         return False
     # What was held before the restart is held again, whatever the balance says now: it was granted.
     wanted = [
-        Want(level.account.balance_ledger, cost_of(level.rate, call.granted_seconds), None)
+        Want(level.account.balance_ledger, costs[level.rate, call.granted_seconds], None)
         for level in call.permit.levels
         if level.rate is not None
     ]
     gateway = call.candidate.gateway
     if call.candidate.cost is not None and gateway.vendor_credit_micros is not None:
-        wanted.append(Want(gateway.clearing_ledger, cost_of(call.candidate.cost, call.granted_seconds), None))
+        wanted.append(Want(gateway.clearing_ledger, costs[call.candidate.cost, call.granted_seconds], None))
     exchange.funds.hold(call.id, wanted)
     exchange.current.claim(call)
     control.watch(exchange, call)

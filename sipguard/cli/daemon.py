@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import click
 
@@ -20,9 +22,24 @@ def run(context: click.Context) -> None:
         raise UnavailableError(f"{config.database.path}: there is no database; make one with: sipguard init")
     # Nothing that a start makes is garbage; the daemon collects again when it is ready.
     gc.disable()
+    with _hidden("rich"):
+        import structlog.dev  # noqa: F401  # would take rich for tracebacks, which the daemon writes plainly
     from sipguard import daemon
 
     context.exit(daemon.run(config))
+
+
+@contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """To be imported only by who cannot do without: others are told that it is not installed."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]  # so says the language reference, section 5.3.1
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 @click.command()

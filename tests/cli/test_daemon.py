@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import sys
+
+import pytest
+
+from sipguard.cli import daemon
 from sipguard.control import ControlError
 from tests.cli.conftest import Installation
 
@@ -31,3 +38,13 @@ def test_the_daemon_says_no(bare: Installation) -> None:
 
     with bare.daemon({"status": refuse}):
         assert bare.refuses("status") == (1, "not before the calls are restored")
+
+
+def test_what_is_hidden_is_not_to_be_had_until_it_is_shown_again() -> None:
+    """The daemon starts without rich, which structlog takes where it finds it."""
+    sys.modules.pop("this", None)
+    with daemon._hidden("this"), pytest.raises(ImportError):
+        importlib.import_module("this")
+    assert "this" not in sys.modules
+    with daemon._hidden("json"):
+        assert importlib.import_module("json") is json, "what is loaded stays"
