@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.invariants import INVARIANTS, violations
+from tests.faults.invariants import INVARIANTS, violations, wire
+from tests.faults.invariants.ledger import End, Ledger
 from tests.faults.stage import SETTLED, Stage
 from tests.harness.judge import Books
 from tests.harness.loopback import eventually
@@ -264,6 +265,24 @@ def test_books_that_are_not_as_the_wire_was_are_found(
     damage(lines)
     ledger.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert invariant in found(spoilt)
+
+
+@pytest.mark.parametrize(
+    ("paid_ms", "talked_seconds", "holds"),
+    [
+        (8_000, 8.2, True),  # hung up between the granted second and the cut
+        (7_900, 8.2, False),  # no grant ends there
+        (8_000, 9.2, False),  # it should have been cut
+        (8_200, 8.2, True),
+    ],
+)
+def test_l11_who_hangs_up_just_before_the_cut_pays_what_was_granted(
+    paid_ms: int, talked_seconds: float, holds: bool
+) -> None:
+    end = End(answered_at=100.0, bye_at=100 + talked_seconds, bye_sent=True, heard_at=100 + talked_seconds)
+    seen = Ledger(near={"one": end}, far={"one": end})
+    cdr = {"sip_call_id": "one", "duration_ms": paid_ms, "ended_by": "caller"}
+    assert (list(wire.length_violations(cdr, end, end, seen)) == []) is holds
 
 
 def test_l04_two_records_of_one_answered_call_are_found(spoilt: Path) -> None:

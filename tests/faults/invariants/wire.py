@@ -41,7 +41,7 @@ def _calls(books: Books, ledger: Ledger) -> Iterator[str]:
                 name = "L-04" if len(answered) > 1 else "L-11"
                 yield f"{name}: {call_id} was answered: {len(answered)} records, {live[call_id]} live"
             for cdr in answered[:1]:
-                yield from _length(cdr, near, ledger.far.get(call_id, End()), ledger)
+                yield from length_violations(cdr, near, ledger.far.get(call_id, End()), ledger)
         elif near.final:
             lost = ledger.out(near.invited_at or 0.0, (near.final_at or 0.0) + UNRECORDED_SECONDS)
             if answered:
@@ -56,7 +56,7 @@ def _calls(books: Books, ledger: Ledger) -> Iterator[str]:
             yield f"L-11: {cdr['sip_call_id']} has a record of an answer that no gateway gave"
 
 
-def _length(cdr: Row, near: End, far: End, ledger: Ledger) -> Iterator[str]:
+def length_violations(cdr: Row, near: End, far: End, ledger: Ledger) -> Iterator[str]:
     """Between what the caller could use and what the gateway gave."""
     ends = [end.bye_at for end in (near, far) if end.bye_at is not None]
     if near.answered_at is None or far.answered_at is None or not ends:
@@ -66,13 +66,15 @@ def _length(cdr: Row, near: End, far: End, ledger: Ledger) -> Iterator[str]:
     heard = [end.heard_at for end in (near, far) if end.heard_at is not None]
     most = (min(heard) - far.answered_at) * 1000 + CLOCK_MS if heard else float("inf")
     name, length = cdr["sip_call_id"], cdr["duration_ms"]
+    granted_till = near.answered_at + length / 1000
+    # What stood still could cut nobody: from then on it has its second.
+    late = (max(ends) - ledger.up_again(granted_till)) * 1000
+    in_time = late <= OVER_GRANT_MS + CLOCK_MS
     if cdr["ended_by"] == "sipguard" or not (near.bye_sent or far.bye_sent):
-        granted_till = near.answered_at + length / 1000
-        # What stood still could cut nobody: from then on it has its second.
-        late = (max(ends) - ledger.up_again(granted_till)) * 1000
-        if late > OVER_GRANT_MS + CLOCK_MS:
+        if not in_time:
             yield f"L-10: {name} was cut {late:.0f} ms after the {length} ms that it paid for"
-    elif length < least:
+    elif length < least and not (length % 1000 == 0 and in_time):
+        # Grants are whole seconds: an end that hangs up just before the cut has paid until there.
         yield f"L-11: {name} talked for {least:.0f} ms at least and paid for {length}"
     if length > most:
         yield f"L-11: {name} talked for {most:.0f} ms at most and paid for {length}"
