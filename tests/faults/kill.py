@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 from tests.faults.stage import Stage
+from tests.harness.loopback import eventually
 
 CALLS_PER_SECOND, WRITES_PER_SECOND = 50.0, 20.0
 SOONEST_MS, LATEST_MS = 5, 2_000
@@ -46,6 +47,8 @@ def block(directory: Path, seed: int, kills: int, latest_ms: int = LATEST_MS) ->
         stage.start()
         stage.manager.start(WRITES_PER_SECOND)
         stage.network.load(CALLS_PER_SECOND)
+        eventually("calls are up", lambda: stage.daemon.status()["live_calls"] > 0, 30)
+        eventually("payments", lambda: any(write.done for write in stage.seen().writes.values()), 30)
         before = stage.books()
         time.sleep(_moment(chance, latest_ms))
         for number in range(1, kills + 1):

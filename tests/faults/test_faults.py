@@ -1,4 +1,6 @@
-"""Every kind of fault once, in a short form; `make faults` has the long ones."""
+"""The faults that break most, once each and short; with SIPGUARD_FAULTS=1 every kind, and `make faults` has
+the long forms of all.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +34,7 @@ def libfaketime() -> str | None:
     return next((str(file) for file in found if file), None)
 
 
+@long_form
 def test_k13_a_network_that_loses_repeats_and_reorders(tmp_path: Path) -> None:
     calls, answered, found = loss.run(tmp_path, new_seed(), seconds=1, per_second=50)
     assert found == []
@@ -46,6 +49,7 @@ def test_k04_a_full_disk_refuses_new_calls_and_keeps_what_those_that_are_up_owe(
     assert any(end.final == 503 for end in seen.near.values())
 
 
+@long_form
 def test_k06_a_locked_database_keeps_no_bye_waiting(tmp_path: Path) -> None:
     late, found = disk.locked(tmp_path, new_seed(), seconds=3)
     assert found == []
@@ -54,6 +58,7 @@ def test_k06_a_locked_database_keeps_no_bye_waiting(tmp_path: Path) -> None:
     assert sorted(late)[len(late) // 2] < 1_000
 
 
+@long_form
 def test_k08_a_process_that_is_stopped_cuts_what_is_over_when_it_goes_on(tmp_path: Path) -> None:
     cut, found = standstill.stopped(tmp_path, new_seed(), seconds=2)
     assert found == []

@@ -9,7 +9,7 @@ import pytest
 from tests.faults import kill
 from tests.faults.stage import new_seed
 
-KILLS = 6
+KILLS = 3
 LATEST_MS = 700
 
 pytestmark = [pytest.mark.scenario, pytest.mark.fault, pytest.mark.timeout(300)]
