@@ -21,7 +21,7 @@ MANIFEST := --manifest-path engine/Cargo.toml
 ENGINE_SOURCES := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -type d -o -name '*.rs')
 
 .PHONY: help run test build lint lint-python lint-engine stubs unit unit-python unit-engine \
-        scenarios bench load faults simulate fuzz format lock clean sipp rust
+        scenarios bench load faults simulate fuzz format lock clean sipp phones rust agents
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ help: ## List the targets.
 run: build sipp ## Start the daemon on demo data with two demo gateways, until Ctrl-C.
 	@tools/run.sh
 
-test: lint build stubs unit-engine sipp ## Everything that CI runs, the cheap checks first.
+test: lint build stubs unit-engine sipp phones ## Everything that CI runs, the cheap checks first.
 	.venv/bin/pytest
 
 build: $(MADE)/engine $(MADE)/bytecode ## Build the native engine and install sipguard into .venv.
@@ -65,6 +65,9 @@ scenarios: $(MADE)/engine $(MADE)/bytecode sipp ## Real sipp against a real daem
 
 bench: build sipp ## Measure sipguard beside its peers; OPTIONS=--quick for a first look, --help for all.
 	$(PYTHON) -m benchmarks $(OPTIONS)
+
+agents: build phones ## PJSIP, baresip and linphone call each other, each over UDP, TCP and TLS.
+	AGENTS=all .venv/bin/pytest tests/agents
 
 load: build sipp ## 20,000 calls at 500 a second by sipp, and the proof that none is missing.
 	$(PYTHON) -m benchmarks.load $(OPTIONS)
@@ -109,6 +112,11 @@ $(MADE)/bytecode: $(MADE)/python $(shell find sipguard -name '*.py')
 
 rust:
 	@tools/rust.sh
+
+# Without them the tests that call with them are skipped, and say so.
+phones:
+	-@tools/system.sh baresip 'command -v baresip' baresip-core 'a real phone that calls through sipguard'
+	-@tools/system.sh linphone-daemon 'command -v linphone-daemon' linphone-cli 'another one'
 
 sipp:
 	@tools/system.sh 'sipp' 'command -v sipp' sip-tester 'it plays callers and gateways'

@@ -1,0 +1,1 @@
+"""Calls of real user agents through a real daemon: PJSIP, baresip and liblinphone."""
