@@ -15,6 +15,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/engine/target
 
 PYTHON := .venv/bin/python
 MADE := .venv/.made
+# Tests wait for wires and clocks more than they compute, and every run of them has a network of its own.
+WORKERS ?= 3
 CARGO := cargo
 MANIFEST := --manifest-path engine/Cargo.toml
 # Directories too: a source that is removed changes only the directory.
@@ -30,7 +32,7 @@ run: build sipp ## Start the daemon on demo data with two demo gateways, until C
 	@tools/run.sh
 
 test: lint build stubs unit-engine sipp phones ## Everything that CI runs, the cheap checks first.
-	.venv/bin/pytest
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile
 
 build: $(MADE)/engine $(MADE)/bytecode ## Build the native engine and install sipguard into .venv.
 

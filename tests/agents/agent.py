@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import wave
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ class Line:
 class Agent(ABC):
     """One phone. Every method returns once what it orders has come about, or raises TimeoutError."""
 
+    algorithms = '["SHA-256", "MD5"]'
+    """What sipguard may offer it (auth.algorithms)."""
+
     def __init__(self, line: Line, directory: Path) -> None:
         self.line, self.directory = line, directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -87,6 +91,10 @@ class Agent(ABC):
     def transfer(self, number: str) -> None:
         """Blind transfer of the peer (REFER)."""
 
+    def transferred(self) -> None:
+        """The peer has reached the other one, and the call with it is over."""
+        self.idle()
+
     @abstractmethod
     def hangup(self) -> None:
         """End the call."""
@@ -115,16 +123,17 @@ class Agent(ABC):
                     pipe.close()
 
     def _spawn(self, command: list[str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            cwd=self.directory,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.directory / "stderr").open("wb"),
-            env={**os.environ, "HOME": str(self.directory)},
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
+        with (self.directory / "stderr").open("wb") as complaints:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self.directory,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env={**os.environ, "HOME": str(self.directory)},
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
         threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
 
     def _listen(self, output: object) -> None:
@@ -199,7 +208,10 @@ class Pjsip(Agent):
 
     def transfer(self, number: str) -> None:
         self._order("transfer", uri=self.line.uri(number))
-        self._event("call", state="TRANSFER", status=200)
+
+    def transferred(self) -> None:
+        self._event("call", state="TRANSFER", status=200)  # it leaves the next step to its user
+        self.hangup()
 
     def hangup(self) -> None:
         self._order("hangup")
@@ -231,17 +243,16 @@ class Pjsip(Agent):
         self._heard(str(wanted), matches)
 
 
+# On a single address this version of baresip speaks UDP alone.
 _BARESIP = """\
-sip_listen {host}:5060
-sip_transports {transport}
+sip_listen 0.0.0.0:{port}
 net_interface {host}
 rtp_ports 10000-20000
-audio_source ausine,440
+audio_source aufile,{directory}/said.wav
 audio_player aufile,{directory}/heard.wav
 audio_alert aufile,{directory}/alert.wav
 module_path /usr/lib/baresip/modules
 module g711.so
-module ausine.so
 module aufile.so
 module_tmp account.so
 module_app menu.so
@@ -254,15 +265,21 @@ ctrl_tcp_listen {host}:4444
 class Baresip(Agent):
     """baresip, driven by the JSON of its ctrl_tcp module."""
 
+    # Version 1.0 gives up where it is offered SHA-256 beside MD5, against RFC 8760 section 2.4.
+    algorithms = '["MD5"]'
+
     def start(self) -> None:
         line = self.line
         more = f"sip_cafile {line.ca_file}\nsip_verify_server yes" if line.ca_file else ""
         (self.directory / "config").write_text(
-            _BARESIP.format(host=line.host, transport=line.transport, directory=self.directory, more=more)
+            _BARESIP.format(host=line.host, port=_free_port(), directory=self.directory, more=more)
         )
+        with wave.open(str(self.directory / "said.wav"), "wb") as said:
+            said.setparams((1, 2, 8000, 0, "NONE", ""))
+            said.writeframes(bytes(16000 * 60))
         (self.directory / "accounts").write_text(
             f"<sip:{line.user}@{line.proxy};transport={line.transport}>;auth_user={line.user};"
-            f'auth_pass={line.password};outbound="sip:{line.proxy};transport={line.transport}";regint=600\n'
+            f"auth_pass={line.password};regint=600\n"
         )
         self._spawn(["baresip", "-f", str(self.directory), "-v"])
         self._control: socket.socket | None = None
@@ -337,6 +354,14 @@ class Baresip(Agent):
         self._heard(kind, lambda text: f'"{kind}"' in text)
 
 
+def _free_port() -> int:
+    """One that nobody listens on, with the next one free as well: baresip takes that for TLS."""
+    with socket.socket() as probe:
+        probe.bind(("0.0.0.0", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 _LINPHONE = """\
 [sip]
 sip_port={udp}
@@ -348,6 +373,8 @@ contact=sip:{user}@{host}
 use_ipv6=0
 root_ca={ca}
 verify_server_certs=1
+# Its TLS library compares a certificate with host names alone, and ours is for an address.
+verify_server_cn=0
 register_only_when_network_is_up=0
 ping_with_options=0
 media_encryption=none
@@ -363,7 +390,9 @@ mtu=1300
 
 
 class Linphone(Agent):
-    """liblinphone by its command-line daemon."""
+    """liblinphone by its command-line daemon, which numbers its calls from 1."""
+
+    _calls = 0
 
     def start(self) -> None:
         line = self.line
@@ -382,35 +411,40 @@ class Linphone(Agent):
         self._state("register-status ALL", "State: LinphoneRegistrationOk")
 
     def dial(self, number: str) -> None:
+        self._calls += 1
         self._say(f"call {self.line.uri(number)}")
 
     def answer(self) -> None:
-        self._say("answer")
+        self._say(f"answer {self._calls}")
         self.talking()
 
     def hold(self) -> None:
-        self._say("call-pause")
-        self._state("call-status", "State: LinphoneCallPaused")
+        self._say(f"call-pause {self._calls}")
+        self._event("Paused")
 
     def resume(self) -> None:
-        self._say("call-resume")
+        self._say(f"call-resume {self._calls}")
         self.talking()
 
     def transfer(self, number: str) -> None:
-        self._say(f"call-transfer 1 {self.line.uri(number)}")
+        self._say(f"call-transfer {self._calls} {self.line.uri(number)}")
 
     def hangup(self) -> None:
-        self._say("terminate")
+        self._say(f"terminate {self._calls}")
         self.idle()
 
     def ringing(self) -> None:
-        self._state("call-status", "State: LinphoneCallIncomingReceived")
+        self._calls += 1
+        self._event("IncomingReceived")
 
     def talking(self) -> None:
-        self._state("call-status", "State: LinphoneCallStreamsRunning")
+        self._event("StreamsRunning")
 
     def idle(self) -> None:
-        self._state("call-status", "No current call")
+        self._event("Released")
+
+    def _event(self, state: str) -> None:
+        self._heard(state, lambda text: text == f"Event: LinphoneCall{state}")
 
     def _state(self, question: str, answer: str) -> None:
         """Ask until the answer is so: it tells what is, and nothing by itself."""

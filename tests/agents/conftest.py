@@ -53,35 +53,59 @@ class Office:
         self._agents.close()
 
 
-@pytest.fixture(scope="session")
-def building(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """The daemon, for all tests here."""
-    loopback = Loopback()
-    directory = tmp_path_factory.mktemp("agents")
-    own = loopback.host(SIPGUARD)
-    authority = Authority(directory / "authority")
-    pair = authority.issue(f"IP:{own}")
-    more = f"""
-[[sip.listen]]
-host = "{own}"
-port = 5061
-transports = ["tls"]
-certificate = "{pair.certificate}"
-key = "{pair.key}"
-"""
-    with Daemon(directory / "site", own, more=more) as daemon:
+class Buildings:
+    """A daemon for each way to authenticate, started when it is first wanted."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._authority = Authority(directory / "authority")
+        self._offices: dict[str, Office] = {}
+        self._closing = ExitStack()
+
+    def office(self, algorithms: str) -> Office:
+        """The one that offers these."""
+        if algorithms not in self._offices:
+            self._offices[algorithms] = self._open(algorithms)
+        return self._offices[algorithms]
+
+    def close(self) -> None:
+        """All daemons are still there, end in order, and leave the books in order."""
+        for office in self._offices.values():
+            daemon = office.daemon
+            assert daemon.stop() == 0
+            assert Books(daemon.database).violations() == []
+            assert daemon.json("ledger", "verify")["ok"]
+        self._closing.close()
+
+    def _open(self, algorithms: str) -> Office:
+        loopback = Loopback()
+        self._closing.callback(loopback.close)
+        own = loopback.host(SIPGUARD)
+        pair = self._authority.issue(f"IP:{own}")
+        tls = (
+            f'{{ host = "{own}", port = 5061, transports = ["tls"], '
+            f'certificate = "{pair.certificate}", key = "{pair.key}" }}'
+        )
+        site = self._directory / f"site{len(self._offices)}"
+        daemon = Daemon(site, own, listeners=[tls], more=f"[auth]\nalgorithms = {algorithms}\n")
+        self._closing.enter_context(daemon)
         daemon.init(DATA.read_text(), loopback)
         daemon.start()
-        yield Office(daemon, loopback, authority.ca)
-        assert daemon.stop() == 0, "still there, and ends in order"
-        assert Books(daemon.database).violations() == []
-        assert daemon.json("ledger", "verify")["ok"]
-    loopback.close()
+        return Office(daemon, loopback, self._authority.ca)
+
+
+@pytest.fixture(scope="session")
+def buildings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildings]:
+    """The daemons, for all tests here."""
+    buildings = Buildings(tmp_path_factory.mktemp("agents"))
+    yield buildings
+    buildings.close()
 
 
 @pytest.fixture
-def office(building: Office) -> Iterator[Office]:
+def office(buildings: Buildings, make: type[Agent]) -> Iterator[Office]:
     """Empty of agents before and after; no call is left."""
-    yield building
-    building.dismiss()
-    building.daemon.idle()
+    office = buildings.office(make.algorithms)
+    yield office
+    office.dismiss()
+    office.daemon.idle()

@@ -9,9 +9,13 @@ import json
 import os
 import select
 import sys
+import time
 from typing import Any
 
 import pjsua2 as pj
+
+INVALID_OPERATION = 70013
+PATIENCE_SECONDS = 5.0
 
 
 def tell(event: str, **values: object) -> None:
@@ -27,10 +31,9 @@ class PhoneCall(pj.Call):  # type: ignore[misc]
         tell("call", state=info.stateText, status=info.lastStatusCode)
 
     def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
-        media = self.getInfo().media
-        held = any(
-            one.status in (pj.PJSUA_CALL_MEDIA_LOCAL_HOLD, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD) for one in media
-        )
+        info = self.getInfo()  # owns what `media` shows
+        holds = (pj.PJSUA_CALL_MEDIA_LOCAL_HOLD, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
+        held = any(one.status in holds for one in info.media)
         tell("call", state="HELD" if held else "MEDIA")
 
     def onCallTransferStatus(self, prm: pj.OnCallTransferStatusParam) -> None:  # noqa: N802
@@ -47,10 +50,11 @@ class PhoneAccount(pj.Account):  # type: ignore[misc]
 
     def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
         self.call = PhoneCall(self, prm.callId)
+        info = self.call.getInfo()
         ringing = pj.CallOpParam()
         ringing.statusCode = 180
         self.call.answer(ringing)
-        tell("call", state="INCOMING", peer=self.call.getInfo().remoteUri)
+        tell("call", state="INCOMING", peer=info.remoteUri)
 
 
 class Phone:
@@ -124,21 +128,28 @@ def main() -> None:
     host, transport, ca_file = sys.argv[1:]
     phone = Phone(host, transport, ca_file)
     buffer = b""
+    waiting: list[dict[str, Any]] = []
+    deadline = 0.0
     while True:
         phone.endpoint.libHandleEvents(20)
         readable, _, _ = select.select([0], [], [], 0)
-        if not readable:
-            continue
-        data = os.read(0, 65536)
-        if not data:
-            break
-        *lines, buffer = (buffer + data).split(b"\n")
-        for line in lines:
-            command: dict[str, Any] = json.loads(line)
+        if readable:
+            data = os.read(0, 65536)
+            if not data:
+                break
+            *lines, buffer = (buffer + data).split(b"\n")
+            waiting += [json.loads(line) for line in lines]
+            deadline = time.monotonic() + PATIENCE_SECONDS
+        while waiting:
+            command = dict(waiting[0])
             try:
                 getattr(phone, command.pop("do"))(**command)
             except pj.Error as error:
+                # One offer at a time (RFC 3261 section 14.1): another has to be over before.
+                if error.status == INVALID_OPERATION and time.monotonic() < deadline:
+                    break
                 tell("error", text=error.info())
+            del waiting[0]
     phone.account.shutdown()
     phone.endpoint.libDestroy()
 

@@ -88,7 +88,7 @@ def test_a_blind_transfer(office: Office, make: type[Agent], transport: str) -> 
     alice.transfer(number("carol"))
     carol.ringing()
     carol.answer()
-    alice.idle()
+    alice.transferred()
     carol.hangup()
     bob.idle()
     assert answered(office) == before + 2

@@ -108,6 +108,8 @@ impl PyTarget {
                 routes: routes.to_owned(),
                 connection: stream,
             }),
+            // Transfer: what a phone calls because of a REFER comes to us, to be judged as its own call.
+            takes_refer: true,
             ..made.0
         }))
     }
