@@ -13,7 +13,7 @@ from sipguard.store.writer import CallClosed
 def close(
     exchange: Exchange, call: Call, now_ns: int, ended_by: str, reason: str | None, q850: int | None
 ) -> CallClosed:
-    """Charge every level in memory, free what the call took, and make its record for the store."""
+    """Charge every level in memory, end its holds, and make the record that `record` is to have written."""
     assert not call.ending, f"call {call.id} is being ended already"
     call.ending = True
     length_ms = settlement.duration_ms(call, now_ns)
@@ -27,7 +27,7 @@ def close(
     else:
         exchange.funds.release(call.id)
     cdr = settlement.answered(call, exchange.funds, owed, length_ms, ended_by, reason, q850)
-    exchange.current.drop(call)
+    exchange.current.leave(call)
     return CallClosed(cdr, entry)
 
 
@@ -37,13 +37,15 @@ the BYE goes, and its record is kept in memory and written when the store is bac
 
 
 def record(exchange: Exchange, closed: CallClosed, call: int, go: Callable[[], None]) -> None:
-    """Have the end of a call written, and let its BYE `go` once that is done, or has taken too long."""
+    """Have the end of a call written, and let its BYE `go` once that is done, or has taken too long. Its
+    channels are free from then on."""
     exchange.held_byes.add(call)
 
     def once(_: int = call) -> None:
         if call in exchange.held_byes:
             exchange.held_byes.discard(call)
             go()
+            exchange.current.free(call)
 
     exchange.writer.submit(closed, once)
     if exchange.writer.healthy:

@@ -1,5 +1,8 @@
 """The calls that are being set up or are up. Every count is the number of these records, by what they
 name: nothing is incremented in one place and decremented in another, so no count can drift.
+
+A call that is over in the books has its channels until its BYE goes: its gateway knows nothing of the end
+before, and an INVITE that overtook the BYE would be one too many there.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ class Current:
 
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
+        self._leaving: dict[int, Call] = {}
         self._answered: set[int] = set()
         self._by_account: _Index = {}
         self._by_mapping_gateway: _Index = {}
@@ -75,7 +79,7 @@ class Current:
     def faults(self, kind: str, key: int) -> Iterator[str]:
         """What is wrong with one count: calls in it that are over, or that do not name it."""
         for call_id in tuple(dict(self._indexes())[kind].get(key, ())):
-            call = self._calls.get(call_id)
+            call = self._calls.get(call_id) or self._leaving.get(call_id)
             if call is None:
                 yield f"{kind} {key} counts call {call_id}, which is over"
             elif key not in _named(call)[kind]:
@@ -117,8 +121,20 @@ class Current:
 
     def drop(self, call: Call) -> None:
         """The call is over: everything that it took is free."""
+        self.leave(call)
+        self.free(call.id)
+
+    def leave(self, call: Call) -> None:
+        """The call is over in the books: it is no present call, and has its channels until its BYE goes."""
         del self._calls[call.id]
         self._answered.discard(call.id)
+        self._leaving[call.id] = call
+
+    def free(self, call_id: int) -> None:
+        """The BYE of a call that is over has gone: its channels are free. Nothing, where they were before."""
+        call = self._leaving.pop(call_id, None)
+        if call is None:
+            return
         for level in call.permit.levels:
             _discard(self._by_account, level.account.key, call.id)
         _discard(self._by_mapping_gateway, call.permit.mapping_gateway.key, call.id)
