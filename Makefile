@@ -23,7 +23,7 @@ MANIFEST := --manifest-path engine/Cargo.toml
 ENGINE_SOURCES := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -type d -o -name '*.rs')
 
 .PHONY: help run test build lint lint-python lint-engine stubs unit unit-python unit-engine \
-        scenarios bench load faults simulate fuzz format lock clean sipp phones rust agents
+        scenarios bench load faults simulate proofs fuzz format lock clean sipp phones rust agents
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ faults: build ## Kills, full and failing disks, locks, jumping clocks, lossy net
 
 simulate: build ## Callers, gateways, losses and kills under a virtual clock; SEEDS=50 CALLS=2000.
 	SIMULATED_SEEDS=$(or $(SEEDS),50) SIMULATED_CALLS=$(or $(CALLS),2000) .venv/bin/pytest tests/calls --timeout=3600
+
+proofs: build ## No channel too many, no micro-unit too few, 100,000 calls each; CALLS=100000 SEED=1.
+	PROOF_CALLS=$(or $(CALLS),100000) PROOF_SEED=$(or $(SEED),1) .venv/bin/pytest -s --timeout=3600 \
+		tests/calls/test_channels.py tests/calls/test_purses.py tests/calls/test_at_once.py tests/store/test_hot_account.py
 
 fuzz: | rust ## Fuzz parser and endpoint, SECONDS=60 each; TARGET=endpoint for one; needs nightly Rust.
 	@tools/fuzz.sh $(or $(SECONDS),60) $(TARGET)
