@@ -50,7 +50,7 @@ def place(world: Copying, calls: int) -> None:
 
 
 def test_l05_64_copies_of_an_invite_are_one_call() -> None:
-    """One transaction, that is. What comes by another way is another attempt: merging is for ends (8.2.2.2)."""
+    """Of one transaction: what comes by another way is another attempt, and merging is for ends."""
     world = crowd()
     world.copies = 64
     place(world, 1)

@@ -192,15 +192,18 @@ def payers(customer: int, vendor: Address) -> tuple[tuple[int, Price], ...]:
 
 def trade() -> World:
     world = World()
-    credit = lambda key: CREDIT.get(100 + key, 0)  # noqa: E731
     world.accounts = [
         account(ROOT, "root", rate_table_key=11),
         *(
-            account(key, f"reseller-{key}", ROOT, rate_table_key=12, credit_limit_micros=credit(key))
+            account(
+                key, f"reseller-{key}", ROOT, rate_table_key=12, credit_limit_micros=CREDIT.get(100 + key, 0)
+            )
             for key in RESELLERS
         ),
         *(
-            account(key, f"customer-{key}", agent, rate_table_key=13, credit_limit_micros=credit(key))
+            account(
+                key, f"customer-{key}", agent, rate_table_key=13, credit_limit_micros=CREDIT.get(100 + key, 0)
+            )
             for key, agent in CUSTOMERS.items()
         ),
     ]

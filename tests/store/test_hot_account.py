@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from sipguard.model.ledger import Entry, Posting
 from sipguard.store import database, ledger
 from sipguard.store.writer import CallClosed, Writer
 from tests.store import books
 from tests.store.books import AGENT_BALANCE, AGENT_REVENUE, CASH, CUSTOMER_BALANCE, EPOCH, REVENUE
+
+Work: TypeAlias = Coroutine[Any, Any, "bool | None"]
 
 CHARGES, PAYMENTS, TRANSFERS, COPIES = 500, 20, 20, 64
 
@@ -52,10 +55,10 @@ async def post(path: Path, entry: Entry) -> bool:
         await opened.close()
 
 
-def at_once(path: Path, work: Callable[[Writer], list[object]]) -> list[object]:
+def at_once(path: Path, work: Callable[[Writer], list[Work]]) -> list[bool | None]:
     """What became of everything that `work` begins, once it is all in the database."""
 
-    async def main() -> list[object]:
+    async def main() -> list[bool | None]:
         writer = Writer(path, asyncio.get_running_loop(), window_ms=0, batch_limit=7)
         try:
             return await asyncio.wait_for(asyncio.gather(*work(writer)), 60)
@@ -72,7 +75,7 @@ def test_l06_l07_500_charges_and_20_payments_and_transfers_at_once(path: Path) -
     payments = [books.payment(str(number), 1_000_000 + number) for number in range(PAYMENTS)]
     transfers = [transfer(number) for number in range(1, TRANSFERS + 1)]
 
-    def work(writer: Writer) -> list[object]:
+    def work(writer: Writer) -> list[Work]:
         charges = [submit(writer, charged(number)) for number in range(1, CHARGES + 1)]
         return [*charges[::2], *(post(path, entry) for entry in payments + transfers), *charges[1::2]]
 
@@ -94,7 +97,7 @@ def test_l06_l07_500_charges_and_20_payments_and_transfers_at_once(path: Path) -
 
 
 def test_l05_64_copies_of_a_record_are_one_charge(path: Path) -> None:
-    def work(writer: Writer) -> list[object]:
+    def work(writer: Writer) -> list[Work]:
         return [submit(writer, charged(5)) for _ in range(COPIES)]
 
     at_once(path, work)
