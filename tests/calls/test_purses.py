@@ -119,7 +119,8 @@ class Purses(Crowd):
                     self.due_ns[cdr.sip_call_id] = tab.answered_ns + granted_ns
 
     def _grant(self, call: int, state: bytes) -> None:
-        kept = saved.load(call, state, self.exchange.directory, self.exchange.clock.now())
+        clock = self.exchange.clock
+        kept = saved.load(call, state, self.exchange.directory, clock.now(), clock.boot)
         self.granted[call] = kept.granted_seconds
 
     def send(self, source: Address, target: Address, message: bytes) -> None:
