@@ -78,6 +78,8 @@ pub struct Call {
     pub cancelled: bool,
     /// When the first provisional response other than 100 was passed on.
     pub ringing: Option<Nanos>,
+    /// Policy was told that an end has gone: once, whatever else of the call goes silent before it has decided.
+    pub lost: bool,
     /// One of them had a body: media may be flowing already.
     pub early_media: bool,
     /// What of the caller's headers the gateway may see; Open: nobody has judged the call.

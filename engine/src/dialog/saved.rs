@@ -109,6 +109,7 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
         client: None,
         cancelled: false,
         ringing: None,
+        lost: false,
         early_media: false,
         screen: match flags & (TRUSTED | OPEN | ASSERTED | PRIVATE) {
             0 => Screen::Untrusted,
@@ -333,6 +334,7 @@ mod tests {
             client: None,
             cancelled: false,
             ringing: None,
+            lost: false,
             early_media: false,
             screen: Screen::Trusted,
             takes_refer: false,

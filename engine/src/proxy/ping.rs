@@ -260,12 +260,15 @@ impl Endpoint {
         let proved = call.proved();
         let up = call.legs.iter().filter(|leg| leg.is_up()).count();
         if up <= 1 {
-            return self.events.push_back(Event::Lost {
-                call: id,
-                side,
-                how,
-                proved,
-            });
+            if !std::mem::replace(&mut call.lost, true) {
+                self.events.push_back(Event::Lost {
+                    call: id,
+                    side,
+                    how,
+                    proved,
+                });
+            }
+            return;
         }
         if let Some(leg) = call.legs.get_mut(at) {
             leg.ended = true;

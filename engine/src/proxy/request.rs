@@ -119,6 +119,7 @@ impl Endpoint {
             client: None,
             cancelled: false,
             ringing: None,
+            lost: false,
             early_media: false,
             screen: Screen::Untrusted,
             takes_refer: false,
