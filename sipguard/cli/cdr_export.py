@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -59,7 +60,7 @@ def export(
     zone = zone_of(chosen) or UTC
     query = shell.read(lambda conn: wanted(conn, chosen, zone))
     path = shell.config.database.path
-    with store_failures(path), _opened(output, kind) as out, _stoppable() as stopped:
+    with store_failures(path), _stoppable() as stopped, _opened(output, kind) as out:
         start = _continue(out, output, kind) if resume and output is not None else after_sequence or 0
         work = _export(path, query, out, _lines(kind, zone), start, stopped)
         written, through, stopped_early = asyncio.run(work)
@@ -116,10 +117,12 @@ def _opened(output: Path | None, kind: str) -> Iterator[IO[bytes]]:
 
     try:
         if output is None:
-            out = sys.stdout.buffer
+            out = _buffered(sys.stdout.buffer)
             out.write(manage.csv_header().encode() if kind == "csv" else b"")
             yield out
             out.flush()
+            if isinstance(out, io.BufferedWriter) and out is not sys.stdout.buffer:
+                out.detach()  # stdout is not ours to close
             return
         with output.open("r+b" if output.exists() else "w+b") as out:
             if kind == "csv" and output.stat().st_size == 0:
@@ -133,6 +136,11 @@ def _opened(output: Path | None, kind: str) -> Iterator[IO[bytes]]:
         raise click.exceptions.Exit(1) from None
     except OSError as error:
         raise UsageError(f"{output or 'standard output'}: cannot be written: {error.strerror}") from None
+
+
+def _buffered(out: IO[bytes]) -> IO[bytes]:
+    """With PYTHONUNBUFFERED stdout has no buffer, and what is written to a pipe may end halfway."""
+    return io.BufferedWriter(out) if isinstance(out, io.RawIOBase) else out
 
 
 def _continue(out: IO[bytes], output: Path, kind: str) -> int:
