@@ -178,7 +178,7 @@ def _rules(chance: random.Random, count: int) -> dict[str, bool]:
 def _allowed_number(chance: random.Random, policy: Policy, customer: int) -> str:
     while True:
         code = chance.choice(COUNTRY_CODES)
-        # No 0 or 1 behind a country code: a trunk prefix, which policy takes for no number (policy/number.py).
+        # No 0 or 1 behind a country code: policy takes it for a trunk prefix (policy/number.py).
         number = code + chance.choice("23456789") + _digits(chance, chance.randint(10, 12) - len(code))
         if policy.allows(customer, number):
             return number
