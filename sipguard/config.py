@@ -43,6 +43,13 @@ class ConfigError(Exception):
         """Dotted, as in ``sip.listen[0].port``; None where the matter is the file as a whole."""
 
 
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 Transport = Annotated[Literal["udp", "tcp", "tls"], Meta(description='"udp", "tcp" or "tls"')]
 CertificateFile = Annotated[
     Path | None, Meta(description="the path of a PEM file: the certificate, then its chain")
@@ -434,6 +441,19 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     format: Annotated[Literal["console", "json"], Meta(description='"console" or "json"')] = "console"
 
 
+class Web(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The API and the pages, served by a process of their own."""
+
+    host: Annotated[str, Meta(description="an IP address of this machine, IPv6 without brackets")] = (
+        "127.0.0.1"
+    )
+    port: Port = 8060
+
+    def __post_init__(self) -> None:
+        if _address(self.host) is None:
+            raise _UnfitError("host", self.host, "an IP address of this machine, IPv6 without brackets")
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -450,6 +470,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     registrar: Annotated[Registrar, Meta(description="a [registrar] table")] = Registrar()
     trace: Annotated[Trace, Meta(description="a [trace] table")] = Trace()
     log: Annotated[Log, Meta(description="a [log] table")] = Log()
+    web: Annotated[Web, Meta(description="a [web] table")] = Web()
 
 
 def load(path: Path) -> Config:
@@ -582,10 +603,3 @@ def _shown(value: object) -> str:
             return "an array" if value else "an empty array"
         case _:
             return str(value)
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None

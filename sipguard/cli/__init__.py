@@ -21,9 +21,11 @@ from sipguard.cli import (
     database,
     gateway,
     ledger,
+    login,
     rate,
     registration,
     trace,
+    web,
 )
 from sipguard.cli.shell import Commands, Shell, default_config_file
 
@@ -66,5 +68,7 @@ for command in (
     rate.rate,
     gateway.gateway,
     trace.trace,
+    login.login,
+    web.web,
 ):
     main.add_command(command)

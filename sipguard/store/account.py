@@ -35,6 +35,8 @@ account = Table(
     Column("time_zone", Text, nullable=False),
     Column("tax_ppm", Integer, nullable=False),
     Column("lock_ends_calls", Boolean),
+    Column("granted", Integer, nullable=False),
+    Column("memo", Text, nullable=False),
 )
 
 

@@ -47,6 +47,7 @@ routing_gateway = Table(
     Column("international_prefix", Text, nullable=False),
     Column("tls_name", Text),
     Column("tls_verify", Boolean, nullable=False),
+    Column("owner_key", ForeignKey("account.key")),
 )
 
 route = Table(

@@ -22,6 +22,7 @@ rate_table = Table(
     Column("money_rounding", Text, nullable=False),
     Column("money_unit_micros", Integer, nullable=False),
     Column("time_zone", Text),
+    Column("owner_key", ForeignKey("account.key")),
 )
 
 # Columns in the order of model.rate.Rate, its window spread out: see _rate and values.
@@ -55,11 +56,11 @@ _CHUNK = 2_000  # rows made into values at a time: about 3 ms, for which nothing
 
 
 async def all_rate_tables(conn: AsyncConnection) -> list[RateTable]:
-    return [_table(row) for row in await conn.execute(select(rate_table).order_by(rate_table.c.id))]
+    return [_table(row) for row in await conn.execute(_TABLES.order_by(rate_table.c.id))]
 
 
 async def table_by_id(conn: AsyncConnection, table_id: str) -> RateTable | None:
-    row = (await conn.execute(select(rate_table).where(rate_table.c.id == table_id))).one_or_none()
+    row = (await conn.execute(_TABLES.where(rate_table.c.id == table_id))).one_or_none()
     return None if row is None else _table(row)
 
 
@@ -101,6 +102,7 @@ def format_tiers(tiers: Iterable[Tier]) -> str:
     return " ".join(f"{after}:{micros}" for after, micros in tiers)
 
 
+_TABLES: Select[Any] = select(*(column for column in rate_table.c if column.name != "owner_key"))
 _PRESENT: Select[Any] = select(*(column for column in rate.c if column.name != "removed_ms")).where(
     rate.c.removed_ms.is_(None)
 )

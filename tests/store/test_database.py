@@ -14,12 +14,15 @@ from sqlalchemy import MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from sipguard.store import (
+    audit,
     batch,
     cdr_block,
     configuration,
     contact,
     database,
+    idempotent_request,
     instance,
+    login,
     migrations,
     refusal,
     secret,
@@ -154,12 +157,12 @@ def test_the_tables_of_the_code_are_those_of_the_migrations(path: Path) -> None:
                 )
                 for column in table.c
             ]
-            for table in of.sorted_tables
+            for table in of.tables.values()  # accounts and rate tables refer to each other
             if table.name != "alembic_version"
         }
 
     # importing these defines every table
-    assert all((refusal, batch, cdr_block, configuration, contact, secret))
+    assert all((audit, refusal, batch, cdr_block, configuration, contact, idempotent_request, login, secret))
     assert shape(metadata) == shape(migrated)
 
 

@@ -1,0 +1,65 @@
+"""The tree of agents in SQL: who stands above an account, and who below, without reading it whole."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import CTE, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sipguard.model.authorization import Authorization
+from sipguard.store.account import account
+
+
+class Level(NamedTuple):
+    """One account of a chain."""
+
+    key: int
+    id: str
+    granted: Authorization
+
+
+async def chain(conn: AsyncConnection, account_key: int) -> list[Level]:
+    """The account and all agents above it, itself first, a top-level account last.
+
+    Empty where there is no such account. UNION, not UNION ALL: a circle in a damaged file ends, too.
+    """
+    above = select(account.c.key, account.c.agent_key, literal(0).label("step")).where(
+        account.c.key == account_key
+    )
+    walk = above.cte("chain", recursive=True)
+    walk = walk.union(
+        select(account.c.key, account.c.agent_key, walk.c.step + 1)
+        .join(walk, account.c.key == walk.c.agent_key)
+        .where(walk.c.step < _DEPTH_MAX)
+    )
+    query = (
+        select(account.c.key, account.c.id, account.c.granted)
+        .join(walk, account.c.key == walk.c.key)
+        .order_by(walk.c.step)
+    )
+    return [Level(key, id, Authorization(granted)) for key, id, granted in await conn.execute(query)]
+
+
+def below(account_key: int) -> CTE:
+    """A common table expression with the keys and depths of everything below an account, without itself.
+
+    Columns `key` and `depth`; depth 1 are the direct sub-accounts.
+    """
+    direct = select(account.c.key, literal(1).label("depth")).where(account.c.agent_key == account_key)
+    walk = direct.cte("below", recursive=True)
+    return walk.union_all(
+        select(account.c.key, walk.c.depth + 1)
+        .join(walk, account.c.agent_key == walk.c.key)
+        .where(walk.c.depth < _DEPTH_MAX)
+    )
+
+
+async def count_below(conn: AsyncConnection, account_key: int | None) -> int:
+    """How many accounts there are below one, at any depth; None: how many there are."""
+    source = account if account_key is None else below(account_key)
+    return await conn.scalar(select(func.count()).select_from(source)) or 0
+
+
+_DEPTH_MAX = 10_000
+"""No tree of people is so deep; only a circle in a damaged file is."""

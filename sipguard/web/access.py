@@ -1,0 +1,65 @@
+"""Who sends a request. A session's cookie, or an API key as a bearer token; never both, never in the URL."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from sipguard.manage import login
+from sipguard.manage.desk import Desk
+from sipguard.model.actor import Actor
+from sipguard.web.problem import ProblemError
+
+COOKIE = "sipguard_session"
+CSRF_HEADER = "X-CSRF-Token"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk that the application was made with."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+async def actor_of(request: Request) -> Actor:
+    """Who asks. Raises ProblemError 401, or 403 for what a foreign page may have sent."""
+    desk = desk_of(request)
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        actor = await login.of_key(desk, text.strip()) if scheme.lower() == "bearer" else None
+        if actor is None:
+            raise unauthorized("this key is nobody's, or not any more")
+        return actor
+    return (await session_of(request)).actor
+
+
+async def session_of(request: Request) -> login.Session:
+    """The session of the cookie. Raises ProblemError 401, 403."""
+    token = request.cookies.get(COOKIE)
+    session = await login.of_session(desk_of(request), token) if token else None
+    if session is None:
+        raise unauthorized("sign in first")
+    if request.method not in _SAFE:
+        _check_same_site(request, session.csrf_token)
+    return session
+
+
+def unauthorized(detail: str) -> ProblemError:
+    """401 as RFC 9110 section 15.5.2 wants it."""
+    return ProblemError(401, detail, {"WWW-Authenticate": 'Bearer realm="sipguard"'})
+
+
+def _check_same_site(request: Request, csrf_token: str) -> None:
+    sent = request.headers.get(CSRF_HEADER, "")
+    if not hmac.compare_digest(sent.encode(), csrf_token.encode()):
+        raise ProblemError(403, f"the header {CSRF_HEADER} is missing or is not that of the session")
+    origin = request.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+        raise ProblemError(403, "this came from a page of another site")
+
+
+CurrentDesk = Annotated[Desk, Depends(desk_of)]
+CurrentActor = Annotated[Actor, Depends(actor_of)]
+CurrentSession = Annotated[login.Session, Depends(session_of)]

@@ -1,0 +1,121 @@
+"""Errors as problem+json (RFC 9457): one shape for every answer that is not a success."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from sipguard.manage.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    ManageError,
+    NotFoundError,
+    StaleError,
+)
+from sipguard.manage.login import SignInError
+from sipguard.manage.values import problems
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong with what was sent."""
+
+    field: str
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """What every error answers."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    problems: list[FieldProblem] | None = None
+    """Of 400: everything that is wrong."""
+    authorization: int | None = None
+    """Of 403: the number of the authorization that is missing."""
+    standing_in_the_way: list[str] | None = None
+    """Of 409: what would have to go first."""
+
+
+class ProblemError(Exception):
+    """Raised by the web layer itself, for matters that management knows nothing of."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI document: the errors that a route may answer, beside those that all may."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "model": ProblemDetails,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+        }
+        for status in sorted({400, 401, 403, 500, 503, *statuses})
+    }
+
+
+_STATUS: dict[type[ManageError], int] = {
+    SignInError: 401,
+    NotFoundError: 404,
+    ForbiddenError: 403,
+    InvalidError: 400,
+    ConflictError: 409,
+    StaleError: 412,
+}
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of the application answered here."""
+
+    @app.exception_handler(ManageError)
+    async def managed(_request: Request, error: ManageError) -> Response:
+        return of(error)
+
+    @app.exception_handler(ProblemError)
+    async def problem(_request: Request, error: ProblemError) -> Response:
+        return answer(error.status, error.detail, headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        # The first part of each place is "body", "query", ...: where, which a client knows.
+        return of(InvalidError(problems(error.errors(), skip=1)))
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> Response:
+        return answer(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+
+def of(error: ManageError) -> Response:
+    """The answer to an error of management."""
+    more: dict[str, object] = {}
+    if isinstance(error, InvalidError):
+        more["problems"] = [{"field": field, "message": message} for field, message in error.problems]
+    if isinstance(error, ForbiddenError) and error.authorization is not None:
+        more["authorization"] = error.authorization
+    if isinstance(error, ConflictError) and error.standing_in_the_way:
+        more["standing_in_the_way"] = list(error.standing_in_the_way)
+    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    return answer(status, str(error), more)
+
+
+def answer(
+    status: int, detail: str, more: dict[str, object] | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    """One problem+json response."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse(body | (more or {}), status, headers, MEDIA_TYPE)
