@@ -250,6 +250,22 @@ class Cdr(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Days (UTC) before today whose records are kept; 0: all, for ever. Money is never forgotten."""
 
 
+FigureFront = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,6}\Z", description="1 to 7 digits, in quotes")]
+
+
+class Series(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Figures over time that sipguard keeps itself: by the minute and by the hour."""
+
+    minute_hours: Annotated[int, Meta(ge=1, le=744, description="whole hours from 1 to 744")] = 48
+    """For how long there are figures by the minute."""
+    hour_days: Annotated[int, Meta(ge=1, le=3660, description="whole days from 1 to 3660")] = 400
+    """For how long there are figures by the hour."""
+    destinations: Annotated[
+        tuple[FigureFront, ...], Meta(max_length=1000, description="an array of fronts of numbers")
+    ] = ()
+    """Fronts of called numbers that have figures of their own, beside each country code."""
+
+
 class Calls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How calls are held, cut and drained."""
 
@@ -462,6 +478,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     control: Annotated[Control, Meta(description="a [control] table")]
     calls: Annotated[Calls, Meta(description="a [calls] table")] = Calls()
     cdr: Annotated[Cdr, Meta(description="a [cdr] table")] = Cdr()
+    series: Annotated[Series, Meta(description="a [series] table")] = Series()
     emergency: Annotated[Emergency, Meta(description="an [emergency] table")] = Emergency()
     dns: Annotated[Dns, Meta(description="a [dns] table")] = Dns()
     gateways: Annotated[GatewayHealth, Meta(description="a [gateways] table")] = GatewayHealth()

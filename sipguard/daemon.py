@@ -38,7 +38,7 @@ from sipguard.calls.trace import commands as trace_commands
 from sipguard.config import Config, Dns, GatewayHealth, Hep, Listener, name_server
 from sipguard.laps import Laps
 from sipguard.model.configuration import Settings
-from sipguard.policy import registration
+from sipguard.policy import destination, registration
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.policy.health import Rules
@@ -63,6 +63,7 @@ from sipguard.store import (
 )
 from sipguard.store.attempt import AttemptFile
 from sipguard.store.redo import replay as redo
+from sipguard.store.series_keeper import Keeper, Retention
 from sipguard.store.writer import Limits, Writer
 
 log = structlog.get_logger()
@@ -266,6 +267,13 @@ class _Daemon:
             for work in (follower.run(), _prune(store), records, auditor.run(), locks.run(), phones)
         ]
         tasks.append(loop.create_task(contexts.follow()))
+        figures = Keeper(
+            config.database.path,
+            time.time,
+            retention=Retention(config.series.minute_hours, config.series.hour_days),
+            destinations=destination.fronts(config.series.destinations),
+        )
+        tasks.append(loop.create_task(figures.run()))
         if exporter is not None:
             tasks.append(loop.create_task(exporter.run()))
             tracer.open(Filter(), exporter.send)
@@ -303,6 +311,7 @@ class _Daemon:
                 names.stop()
             if exchange.naming is not None:
                 exchange.naming.stop()
+            await figures.close()
             await registrar.close(exchange, store)
             exchange.alarms.stop()
             driver.stop()

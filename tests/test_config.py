@@ -104,7 +104,7 @@ BAD: list[tuple[str, str | None, str]] = [
     (
         MINIMAL + "[colour]\n",
         "colour",
-        "expected one of sip, database, control, calls, cdr, emergency, dns, gateways, numbers, auth,"
+        "expected one of sip, database, control, calls, cdr, series, emergency, dns, gateways, numbers, auth,"
         " registrar, trace,",
     ),
     # Of another type.

@@ -24,6 +24,7 @@ from sipguard.cli import (
     login,
     rate,
     registration,
+    stats,
     trace,
     web,
 )
@@ -67,6 +68,7 @@ for command in (
     ledger.ledger,
     rate.rate,
     gateway.gateway,
+    stats.stats,
     trace.trace,
     login.login,
     web.web,

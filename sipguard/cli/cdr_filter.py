@@ -85,14 +85,19 @@ def filter_options(command: Command) -> Command:
 
 def zone_of(chosen: Chosen) -> tzinfo | None:
     """The zone that was asked for; None: that of this machine."""
+    return zone_named(chosen.zone)
+
+
+def zone_named(name: str | None) -> tzinfo | None:
+    """The zone of ``--zone``; None: that of this machine. Raises UsageError."""
     from sipguard.policy import window
 
-    if chosen.zone is None:
+    if name is None:
         return None
     try:
-        return window.zone_of(chosen.zone)
+        return window.zone_of(name)
     except ValueError as error:
-        raise UsageError(f"--zone {chosen.zone}: {error}") from None
+        raise UsageError(f"--zone {name}: {error}") from None
 
 
 async def wanted(conn: AsyncConnection, chosen: Chosen, zone: tzinfo | None) -> Wanted:
@@ -110,7 +115,7 @@ async def wanted(conn: AsyncConnection, chosen: Chosen, zone: tzinfo | None) -> 
         raise UsageError(f"--outcome {chosen.outcome}: expected one of {', '.join(OUTCOMES)}")
     now = datetime.now(UTC)
     from_ms, till_ms = (
-        None if text is None else _unix_ms(option, text, zone, now)
+        None if text is None else time_of(option, text, zone, now)
         for option, text in (("--from", chosen.since), ("--till", chosen.till))
     )
     if from_ms is not None and till_ms is not None and till_ms <= from_ms:
@@ -167,7 +172,8 @@ def _status(text: str) -> tuple[int, int]:
     raise UsageError(f"--status {text}: expected a final SIP status such as 486, or a class such as 4xx")
 
 
-def _unix_ms(option: str, text: str, zone: tzinfo | None, now: datetime) -> int:
+def time_of(option: str, text: str, zone: tzinfo | None, now: datetime) -> int:
+    """A moment as people write it, in Unix milliseconds. Raises UsageError that names `option`."""
     local = now.astimezone(zone)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     try:

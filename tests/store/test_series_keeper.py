@@ -1,0 +1,57 @@
+"""The keeper of series beside a database that is written to, busy, replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from sipguard.store.series_keeper import Keeper, Retention
+from sipguard.store.series_step import Counted
+from tests.store import books
+from tests.store.test_series import NOON, call, points, some_calls, write
+
+
+def keeper(path: Path, told: list[Counted]) -> Keeper:
+    return Keeper(path, lambda: NOON + 120, retention=Retention(1, 1), on_counted=told.append)
+
+
+def test_a_turn_counts_what_there_is_and_tells_it_on_the_loop(path: Path) -> None:
+    async def run() -> None:
+        told: list[Counted] = []
+        kept = keeper(path, told)
+        some_calls(path)
+        await kept.turn()
+        await asyncio.sleep(0)
+        assert [one.records for one in told] == [6]
+        await kept.turn()
+        write(path, call(9, NOON + 110), call(10, NOON - 7200))
+        await kept.turn()
+        await asyncio.sleep(0)
+        assert [one.records for one in told] == [6, 2]
+        await kept.close()
+        await kept.turn()  # after the end nothing is counted
+
+    asyncio.run(run())
+    # The minute two hours ago is older than the hour for which there are minutes.
+    assert books.rows(path, "SELECT min(at) FROM series WHERE step = 60") == [(NOON,)]
+    assert books.rows(path, "SELECT min(at) FROM series WHERE step = 3600") == [(NOON - 7200,)]
+
+
+def test_a_database_that_fails_is_tried_again(path: Path, tmp_path: Path) -> None:
+    async def run() -> None:
+        told: list[Counted] = []
+        kept = keeper(path, told)
+        away = tmp_path / "away.db"
+        os.rename(path, away)
+        await kept.turn()
+        assert path.name not in os.listdir(tmp_path), "no empty database is made in its place"
+        os.rename(away, path)
+        some_calls(path)
+        await kept.turn()
+        await asyncio.sleep(0)
+        assert [one.records for one in told] == [6]
+        await kept.close()
+
+    asyncio.run(run())
+    assert sum(point.attempts for point in points(path, "all")) == 6
