@@ -52,7 +52,8 @@ def series(
     those that were sent to a gateway.
     """
     from sipguard.cli import account
-    from sipguard.manage.series import STEPS, SeriesError
+    from sipguard.manage.errors import InvalidError
+    from sipguard.manage.series import STEPS
     from sipguard.manage.series import series as query
 
     local, now = zone_named(zone), datetime.now(UTC)
@@ -66,7 +67,7 @@ def series(
 
     try:
         points = shell.read(asked)
-    except SeriesError as error:
+    except InvalidError as error:
         raise UsageError(str(error)) from None
     if as_json:
         show_json(points)

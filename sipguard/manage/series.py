@@ -10,10 +10,14 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 import msgspec
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sipguard.manage.desk import View
+from sipguard.manage.errors import InvalidError, NotFoundError
 from sipguard.model.money import Micros
 from sipguard.store import series as store
+from sipguard.store.gateway import mapping_gateway
 from sipguard.store.series import HOUR, MINUTE, Row, Scope
 
 ScopeName = Literal["all", "account", "agent", "mapping_gateway", "routing_gateway", "destination"]
@@ -24,10 +28,6 @@ STEPS = {"minute": 60, "5m": 300, "15m": 900, "hour": 3600, "day": 86_400}
 
 POINTS_MAX = 10_080
 """In one answer: a week of minutes, a year of hours."""
-
-
-class SeriesError(ValueError):
-    """What was asked for cannot be had; the message says why, for whoever asked."""
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -64,26 +64,43 @@ async def series(
 
     `scope`: one of SCOPES; an "agent" is the account and everything below it, an "account" its own calls
     alone. `key`: the id, the digits of a destination, empty for "all". `from_at`, `till_at`: Unix seconds.
-    `step`: seconds, a divisor of an hour in whole minutes, or whole hours. Raises SeriesError.
+    `step`: seconds, a divisor of an hour in whole minutes, or whole hours. Raises InvalidError.
     """
     kept = _kept_step(step)
     if scope not in SCOPES:
-        raise SeriesError(f"there is no scope {scope}, expected one of {', '.join(SCOPES)}")
+        raise InvalidError.of("scope", f"found {scope}, expected one of {', '.join(SCOPES)}")
     if bool(key) == (scope == "all"):
-        raise SeriesError(f"scope {scope} {'has no key' if key else 'needs a key'}")
+        raise InvalidError.of("key", f"{scope} has none" if key else f"{scope} needs one")
     oldest = await store.oldest(conn, kept)
     first = from_at - from_at % step
     if oldest is None or till_at <= first:
         return []
     first = max(first, oldest - oldest % step)
     if (points := -(-(till_at - first) // step)) > POINTS_MAX:
-        raise SeriesError(f"that are {points} points, at most {POINTS_MAX} are told: ask for a larger step")
+        raise InvalidError.of(
+            "step", f"makes {points} points, at most {POINTS_MAX} are told: take a larger one"
+        )
     rows = await store.rows(conn, kept, _STORED[scope], key, first, till_at)
     balance = growth = None
     if scope in ("account", "agent"):
         balance = await store.balance_before(conn, key, first)
         growth = await store.sub_accounts_before(conn, key, first)
     return list(_points(rows, first, till_at, step, balance, growth))
+
+
+async def seen(view: View, scope: str, key: str, from_at: int, till_at: int, step: int) -> list[Point]:
+    """`series` for a login. An account sees itself and what is below it, and the gateways that bring its calls.
+
+    Raises NotFoundError for what is out of scope, or is not there; InvalidError.
+    """
+    if scope in ("account", "agent") and key:
+        await view.account_key(key)
+    elif scope == "mapping_gateway" and key:
+        query = select(mapping_gateway.c.account_key).where(mapping_gateway.c.id == key)
+        await view.in_scope("mapping_gateway", key, query, "account_key")
+    elif not view.actor.sees_all:
+        raise NotFoundError(scope, key)
+    return await series(view.conn, scope, key, from_at, till_at, step)
 
 
 async def window(conn: AsyncConnection, scope: str, key: str, from_at: int, till_at: int) -> Point:
@@ -107,7 +124,7 @@ def _kept_step(step: int) -> int:
         return HOUR
     if step >= MINUTE and step % MINUTE == 0 and HOUR % step == 0:
         return MINUTE
-    raise SeriesError(f"a step of {step} s, expected whole minutes that divide an hour, or whole hours")
+    raise InvalidError.of("step", f"found {step} s, expected minutes that divide an hour, or whole hours")
 
 
 def _points(

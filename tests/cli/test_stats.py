@@ -41,7 +41,7 @@ def test_what_cannot_be_told(installed: Installation) -> None:
     assert installed.refuses("stats", "series", "account", "Nobody")[0] == 2
     counted(installed)
     code, said = installed.refuses("stats", "series", "all", "x")
-    assert (code, said) == (2, "scope all has no key")
+    assert (code, said) == (2, "key: all has none")
     code, said = installed.refuses("stats", "series", "all", "--from", "soon")
     assert code == 2
     assert said.startswith("--from soon: expected a date or time")

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from sipguard.manage.series import Point, SeriesError, series, window
+from sipguard.manage.desk import View
+from sipguard.manage.errors import InvalidError, NotFoundError
+from sipguard.manage.series import Point, seen, series, window
+from sipguard.model.actor import Actor, Role, Via
 from sipguard.model.cdr import GatewayTry, Outcome
 from sipguard.model.ledger import Entry
 from sipguard.policy import destination
@@ -259,16 +262,16 @@ def test_all_can_be_counted_anew(path: Path) -> None:
 @pytest.mark.parametrize(
     ("scope", "key", "step", "says"),
     [
-        ("planet", "x", 60, "there is no scope planet, expected one of all, account, agent"),
-        ("all", "x", 60, "scope all has no key"),
-        ("account", "", 60, "scope account needs a key"),
-        ("all", "", 90, "a step of 90 s, expected whole minutes"),
-        ("all", "", 5400, "a step of 5400 s"),
-        ("all", "", 0, "a step of 0 s"),
+        ("planet", "x", 60, "scope: found planet, expected one of all, account, agent"),
+        ("all", "x", 60, "key: all has none"),
+        ("account", "", 60, "key: account needs one"),
+        ("all", "", 90, "step: found 90 s, expected minutes"),
+        ("all", "", 5400, "found 5400 s"),
+        ("all", "", 0, "found 0 s"),
     ],
 )
 def test_what_cannot_be_asked(path: Path, scope: str, key: str, step: int, says: str) -> None:
-    with pytest.raises(SeriesError, match=says):
+    with pytest.raises(InvalidError, match=says):
         points(path, scope, key, step)
 
 
@@ -287,3 +290,31 @@ def test_country_codes() -> None:
     assert "8801" in fronts
     assert len(fronts) < 350
     assert not any(a != b and b.startswith(a) for a in fronts for b in fronts if b != "8801")
+
+
+def test_who_sees_what(path: Path) -> None:
+    """A login of an account sees what is below it, and nothing that tells of others."""
+    some_calls(path)
+    count(path)
+    key = books.rows(path, "SELECT key FROM account WHERE id = 'customer'")[0][0]
+    customer = Actor("c", Role.ACCOUNT, Via.SESSION, account_key=key)
+    viewer = Actor("v", Role.VIEWER, Via.SESSION)
+
+    def told(actor: Actor, scope: str, key: str) -> int:
+        async def query(conn: Any) -> list[Point]:
+            return await seen(View(conn, actor, 0), scope, key, NOON, NOON + 60, MINUTE)
+
+        return sum(point.attempts for point in books.read(path, query))
+
+    assert told(customer, "agent", "customer") == 2
+    assert told(viewer, "agent", "agent") == told(viewer, "all", "") == 2
+    for scope, of in [
+        ("agent", "agent"),
+        ("all", ""),
+        ("routing_gateway", "Vendor-B"),
+        ("destination", "880"),
+    ]:
+        with pytest.raises(NotFoundError):
+            told(customer, scope, of)
+    with pytest.raises(NotFoundError):
+        told(viewer, "mapping_gateway", "gone")
