@@ -77,8 +77,8 @@ load: build sipp ## 20,000 calls at 500 a second by sipp, and the proof that non
 faults: build ## Kills, full and failing disks, locks, jumping clocks, lossy networks; KILLS=1000, resumes.
 	$(PYTHON) -m tests.faults --kills $(or $(KILLS),200) $(OPTIONS)
 
-simulate: build ## Callers, gateways, losses and kills under a virtual clock; SEEDS=50 CALLS=2000.
-	SIMULATED_SEEDS=$(or $(SEEDS),50) SIMULATED_CALLS=$(or $(CALLS),2000) .venv/bin/pytest tests/calls --timeout=3600
+simulate: build ## A million calls, losses and kills under a virtual clock; CALLS=1000000 SEED=0, resumes.
+	$(PYTHON) -m tests.calls --calls $(or $(CALLS),1000000) --seed $(or $(SEED),0) $(OPTIONS)
 
 proofs: build ## No channel too many, no micro-unit too few, 100,000 calls each; CALLS=100000 SEED=1.
 	PROOF_CALLS=$(or $(CALLS),100000) PROOF_SEED=$(or $(SEED),1) .venv/bin/pytest -s --timeout=3600 \

@@ -35,6 +35,7 @@ class InOrder(Writer):
         self.backlog += 1
 
         def commit() -> None:
+            world.wake()
             self.backlog -= 1
             self._disk.write(record)
             if done is not None:

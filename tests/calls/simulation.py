@@ -90,6 +90,7 @@ class Writer:
 
         def commit() -> None:
             if self._world.life == life:
+                self._world.wake()
                 self.backlog -= 1
                 self._disk.write(record)
                 if done is not None:
@@ -129,6 +130,10 @@ class Simulation:
         self.proxy = US
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = count()
+        self.traffic: Counter[str] = Counter()
+        """Messages that were sent; those of them that the network lost, and repeated."""
+        self._moved = True
+        """Something came to the proxy since it was last asked for what it has to do."""
         self._caller = Caller(self, self.caller)
         self._gateways = [Gateway(self, at) for at in self.gateways]
         self._ends: dict[Address, End] = {end.at: end for end in (self._caller, *self._gateways)}
@@ -137,6 +142,7 @@ class Simulation:
     def boot(self) -> None:
         """Start the proxy on what the disk holds."""
         self.life += 1
+        self._moved = True
         self.engine = Engine(epoch=self.life, seed=self.random.randbytes(32), now=self.now)
         self.engine.add_listener(*US)
         self.engine.ping_calls(20, 100, 10)
@@ -175,6 +181,10 @@ class Simulation:
         """When callers died, by Call-ID, in nanoseconds of this world."""
         return self._caller.died
 
+    def did(self) -> Counter[str]:
+        """What the ends did, and how often (tests.harness.ends.End.did)."""
+        return sum((end.did for end in self._ends.values()), Counter())
+
     def up(self) -> set[str]:
         """Answered and acknowledged at a gateway, and not ended there."""
         return {leg for gateway in self._gateways for leg in gateway.up}
@@ -192,30 +202,46 @@ class Simulation:
 
     def send(self, source: Address, target: Address, message: bytes) -> None:
         """Put a message on the network."""
-        copies = 0 if self.random.random() < self.chances.lost else 1
-        copies += self.random.random() < self.chances.repeated
+        lost = self.random.random() < self.chances.lost
+        again = self.random.random() < self.chances.repeated
+        copies = 1 - lost + again
+        self.traffic["lost"] += lost
+        self.traffic["repeated"] += again
+        self.traffic["messages"] += 1
         for _ in range(copies):
             self.after(self.random.randrange(1, 30) * MS, lambda: self._arrive(source, target, message))
 
     def _arrive(self, source: Address, target: Address, message: bytes) -> None:
         if target == US:
+            self._moved = True
             self.engine.receive(self.now, 0, *source, message)
         elif target in self._ends:
             self._ends[target].receive(message)
 
     def step(self) -> bool:
         """Let the next thing happen; False: nothing will."""
-        due = [self._queue[0][0]] if self._queue else []
-        for deadline in (self.engine.deadline(), self.exchange.alarms.next_ns()):
-            if deadline is not None:
-                due.append(deadline)
-        if not due:
+        queue = self._queue
+        timer, alarm = self.engine.deadline(), self.exchange.alarms.next_ns()
+        own = timer if alarm is None or (timer is not None and timer < alarm) else alarm
+        if queue and (own is None or queue[0][0] < own):
+            due = queue[0][0]
+        elif own is not None:
+            due = own
+        else:
             return False
-        self.now = max(self.now, min(due))
-        if self._queue and self._queue[0][0] <= self.now:
-            heapq.heappop(self._queue)[2]()
-        self._turn()
+        if due > self.now:
+            self.now = due
+        if queue and queue[0][0] <= self.now:
+            heapq.heappop(queue)[2]()
+        # What the ends do among themselves is none of the proxy's business until a message arrives.
+        if self._moved or (own is not None and own <= self.now):
+            self._moved = False
+            self._turn()
         return True
+
+    def wake(self) -> None:
+        """The proxy has something to do, other than by a message or a timer."""
+        self._moved = True
 
     def _until_idle(self, until_ns: int | None) -> None:
         quiet_since = self.now

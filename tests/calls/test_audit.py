@@ -9,8 +9,8 @@ import pytest
 
 from sipguard.calls.audit import Auditor
 from sipguard.calls.call import Call
+from tests.calls.kinds import simulation
 from tests.calls.simulation import Simulation
-from tests.calls.test_simulation import simulation
 from tests.harness.ends import Chances
 
 

@@ -11,8 +11,8 @@ from sipguard.calls import hangup
 from sipguard.calls.lock import LockWatch
 from sipguard.control import ControlError
 from sipguard.model.cdr import Outcome
+from tests.calls.kinds import breaches, simulation
 from tests.calls.simulation import UNIX_MS, Simulation
-from tests.calls.test_simulation import assert_all_is_over, simulation
 from tests.harness.ends import MS, Chances
 from tests.policy.world import ACME, RESELLER
 
@@ -29,7 +29,7 @@ def world() -> Simulation:
 def to_the_end(world: Simulation) -> None:
     while world.step():
         pass
-    assert_all_is_over(world)
+    assert list(breaches(world)) == []
 
 
 def test_all_calls_of_an_agent_are_ended_and_each_has_its_record(world: Simulation) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sipguard.calls import unfinished
 from sipguard.model.cdr import Outcome
 from sipguard.store.attempt import AttemptFile
-from tests.calls.test_simulation import assert_all_is_over, simulation
+from tests.calls.kinds import breaches, simulation
 from tests.harness.ends import MS, Chances
 
 
@@ -32,7 +32,7 @@ def test_every_attempt_before_a_kill_has_one_record(tmp_path: Path) -> None:
     world.exchange.attempts = file
     while world.step():
         pass
-    assert_all_is_over(world)
+    assert list(breaches(world)) == []
     for call in setting_up:
         cdr = world.disk.cdrs[call]
         assert (cdr.outcome, cdr.reason, cdr.status, cdr.levels) == (Outcome.FAILED, "restart", 500, ())

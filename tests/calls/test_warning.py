@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.calls.test_simulation import simulation
+from tests.calls.kinds import simulation
 from tests.harness.ends import Chances
 
 QUIET = Chances(
