@@ -2,7 +2,8 @@
 
     python -m tests.faults [--kills 1000] [--only K-01 ...] [--into DIRECTORY] [--seed SEED]
 
-What has a line in DIRECTORY/results.jsonl is not done again. A run that finds a breach leaves its site there.
+What has a line in DIRECTORY/results.jsonl is not done again, nor is a point of K-02 or K-03 that is done.
+A run that finds a breach leaves its site there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.faults import disk, kill, loss, points, standstill
@@ -22,6 +24,9 @@ from tests.faults.test_faults import libfaketime
 
 BLOCK = 50
 """Kills on one database."""
+
+MOST_REACHED = 0.8
+"""Of the points that a run without a fault has. The last ones of a thread may not come in another run."""
 
 Found = tuple[str, list[str]]
 """What there was to see, and the breaches."""
@@ -49,24 +54,9 @@ def runs(kills: int, seed: int) -> Iterator[tuple[str, Callable[[Path], Found]]]
     for first in range(0, kills, BLOCK):
         few = min(BLOCK, kills - first)
         yield f"K-01 kills {first + 1}-{first + few}", lambda at, n=first, few=few: _kills(at, seed + n, few)
-    for call in points.WRITES:
-        yield (
-            f"K-02 kill at every {call}",
-            lambda at, call=call: _every(call, at, lambda point, place: points.kill(place, seed, point)),
-        )
-    for call in points.SYNCS:
-        yield (
-            f"K-03 EIO at every {call}, once",
-            lambda at, call=call: _every(
-                call, at, lambda point, place: points.fail(place, seed, point, for_good=False)
-            ),
-        )
-        yield (
-            f"K-03 EIO from every {call} on",
-            lambda at, call=call: _every(
-                call, at, lambda point, place: points.fail(place, seed, point, for_good=True)
-            ),
-        )
+    yield "K-02 kill at every write", lambda at: _every(at, seed, points.WRITES, points.kill)
+    yield "K-03 EIO at every sync, once", lambda at: _every(at, seed, points.SYNCS, _fails_once)
+    yield "K-03 EIO from every sync on", lambda at: _every(at, seed, points.SYNCS, _fails_for_good)
     yield "K-04 disk full for 20 s", lambda at: _full(at, seed)
     for seconds in (5, 30, 60):
         yield f"K-06 locked for {seconds} s", lambda at, seconds=seconds: _locked(at, seed, seconds)
@@ -86,21 +76,50 @@ def _kills(at: Path, seed: int, few: int) -> Found:
     )
 
 
-def _every(call: str, at: Path, one: Callable[[Point, Path], tuple[bool, list[str]]]) -> Found:
-    found: list[str] = []
-    number = 0
-    while True:
-        number += 1
-        place = at / str(number)
+def _fails_once(at: Path, seed: int, point: Point) -> tuple[bool, list[str]]:
+    return points.fail(at, seed, point, for_good=False)
+
+
+def _fails_for_good(at: Path, seed: int, point: Point) -> tuple[bool, list[str]]:
+    return points.fail(at, seed, point, for_good=True)
+
+
+def _every(
+    at: Path, seed: int, calls: Sequence[str], fault: Callable[[Path, int, Point], tuple[bool, list[str]]]
+) -> Found:
+    """A run for each point. Its lines are in `progress.jsonl`, to go on from."""
+    progress = at / "progress.jsonl"
+    lines = [json.loads(line) for line in progress.read_text().splitlines()] if progress.exists() else []
+    if not lines:
+        (at / "counted").mkdir(exist_ok=True)
+        counted = points.points(at / "counted", seed, calls)
+        lines = [{"points": [[one.thread, one.call, one.number] for one in counted]}]
+        progress.write_text(json.dumps(lines[0]) + "\n")
+        shutil.rmtree(at / "counted")
+    wanted, done = [Point(*one) for one in lines[0]["points"]], lines[1:]
+    for point in wanted[len(done) :]:
+        place = at / str(point).replace(" ", "-")
+        shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
-        reached, breaches = one(Point(call, number), place)
-        found += [f"{breach} ({call} {number})" for breach in breaches]
+        try:
+            reached, breaches = fault(place, seed, point)
+        except Exception as error:  # one point that cannot be played must not end the others
+            reached, breaches = False, [f"broke off: {error!r}"]
+        done.append({"reached": reached, "breaches": [f"{breach} ({point})" for breach in breaches]})
+        with progress.open("a") as out:
+            out.write(json.dumps(done[-1]) + "\n")
         if not breaches:
             shutil.rmtree(place)
-        if not reached:
-            return f"{number - 1} points", found
-        if number % 10 == 0:
-            print(f"    {call}: {number} points", flush=True)
+        if breaches or len(done) % 10 == 0:
+            print(f"    {len(done)} of {len(wanted)} points, at {point} {breaches[:1] or ''}", flush=True)
+    met = Counter(
+        points.place(point.thread) for point, one in zip(wanted, done, strict=True) if one["reached"]
+    )
+    found = [breach for one in done for breach in one["breaches"]]
+    if met.total() < len(wanted) * MOST_REACHED:
+        found.append(f"{met.total()} of {len(wanted)} points were reached: were there faults at all?")
+    told = ", ".join(f"{number} in {where}" for where, number in sorted(met.items()))
+    return f"{len(wanted)} points, {met.total()} reached: {told}", found
 
 
 def _full(at: Path, seed: int) -> Found:
@@ -147,8 +166,9 @@ class Results:
         if any(line["name"] == name for line in self.lines):
             return
         place = into / "".join(char if char.isalnum() else "-" for char in name)
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
+        if not (place / "progress.jsonl").exists():
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
         started = time.monotonic()
         try:
             told, found = run(place)

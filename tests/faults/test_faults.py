@@ -7,6 +7,7 @@ from __future__ import annotations
 import ctypes.util
 import os
 import shutil
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -76,17 +77,27 @@ def test_k07_a_clock_that_jumps_changes_no_length(tmp_path: Path) -> None:
 
 
 @needs_strace
-@pytest.mark.parametrize("call", ["fdatasync"])
-def test_k02_killed_at_a_commit_point(tmp_path: Path, call: str) -> None:
+def test_k02_killed_at_a_commit_point(tmp_path: Path) -> None:
+    """One of a thread's and one of a start on what a kill has left; `make faults` has all of them."""
     seed = new_seed()
-    _, found = points.kill(tmp_path, seed, Point(call, Random(seed).randrange(1, 20)))
-    assert found == [], seed
+    (tmp_path / "counted").mkdir()
+    every = points.points(tmp_path / "counted", seed, points.WRITES)
+    assert len({point.thread for point in every}) >= 4, "the start, policy, redo log, database, wire"
+    for starting in (True, False):
+        # Not the last ones of a thread, which another run may not come to.
+        some = [one for one in every if (one.thread == points.STARTING) is starting and one.number <= 2]
+        point = Random(seed).choice(some)
+        place = tmp_path / str(starting)
+        place.mkdir()
+        reached, found = points.kill(place, seed, point)
+        assert found == [], (seed, point)
+        assert reached, (seed, point)
 
 
 @needs_strace
 def test_k03_a_disk_that_fails_to_sync_once_loses_nothing(tmp_path: Path) -> None:
     seed = new_seed()
-    failed, found = points.fail(tmp_path, seed, Point("fdatasync", 4), for_good=False)
+    failed, found = points.fail(tmp_path, seed, _appending(tmp_path, seed, 2), for_good=False)
     assert found == [], seed
     assert failed
 
@@ -95,6 +106,14 @@ def test_k03_a_disk_that_fails_to_sync_once_loses_nothing(tmp_path: Path) -> Non
 @needs_strace
 def test_k03_a_disk_that_fails_to_sync_for_good_is_no_success(tmp_path: Path) -> None:
     seed = new_seed()
-    failed, found = points.fail(tmp_path, seed, Point("fdatasync", 4), for_good=True)
+    failed, found = points.fail(tmp_path, seed, _appending(tmp_path, seed, 2), for_good=True)
     assert found == [], seed
     assert failed
+
+
+def _appending(tmp_path: Path, seed: int, number: int) -> Point:
+    """A sync of the thread that has most of them: the one that appends to the redo log."""
+    (tmp_path / "counted").mkdir()
+    every = points.points(tmp_path / "counted", seed, ["fdatasync"])
+    busiest = max((one for one in every if one.thread >= 0), key=lambda one: one.number)
+    return replace(busiest, number=number)
