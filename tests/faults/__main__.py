@@ -130,9 +130,8 @@ def _full(at: Path, seed: int) -> Found:
 
 
 def _locked(at: Path, seed: int, seconds: float) -> Found:
-    late, found = disk.locked(at, seed, seconds)
-    late.sort()
-    return f"{len(late)} BYEs meanwhile, {late[len(late) // 2]:.0f} ms late, {late[-1]:.0f} at most", found
+    before, late, found = disk.locked(at, seed, seconds)
+    return f"{late} (before: {before})", [*found, *late.violations()]
 
 
 def _clock(at: Path, seed: int) -> Found:

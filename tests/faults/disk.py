@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.invariants.ledger import Ledger
@@ -73,12 +74,45 @@ def full(directory: Path, site: Path, seed: int, seconds: float) -> tuple[Ledger
         return stage.seen(), found
 
 
-def locked(directory: Path, seed: int, seconds: float) -> tuple[list[float], list[str]]:
-    """K-06: locked for so long. By how many ms each BYE was late that came meanwhile, and the breaches."""
+RELAYED_MS = 200.0
+"""Within this a BYE and an ACK have to be on, whatever becomes of the database."""
+
+
+@dataclass(slots=True)
+class Late:
+    """By how many milliseconds messages were late, from one end to the other, in order."""
+
+    acks: list[float] = field(default_factory=list)
+    byes: list[float] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return "; ".join(_spread(name, late) for name, late in (("ACK", self.acks), ("BYE", self.byes)))
+
+    def violations(self) -> Iterator[str]:
+        """K-06: what took longer than it may."""
+        for name, late in (("ACK", self.acks), ("BYE", self.byes)):
+            if not late:
+                yield f"K-06: no {name} came meanwhile"
+            elif late[-1] > RELAYED_MS:
+                over = sum(one > RELAYED_MS for one in late)
+                yield f"K-06: {over} of {len(late)} {name} late by over {RELAYED_MS:g} ms, {late[-1]:.0f}"
+
+
+def _spread(name: str, late: list[float]) -> str:
+    if not late:
+        return f"no {name}"
+    middle, most = late[len(late) // 2], late[len(late) * 99 // 100]
+    return f"{len(late)} {name} in {middle:.1f} ms, p99 {most:.1f}, at most {late[-1]:.1f}"
+
+
+def locked(directory: Path, seed: int, seconds: float) -> tuple[Late, Late, list[str]]:
+    """K-06: locked for so long. How late messages were before, and meanwhile; the breaches of invariants."""
     with Stage(directory, seed=seed) as stage:
         stage.start()
         stage.network.load(CALLS_PER_SECOND)
         eventually("calls are up", lambda: stage.daemon.status()["live_calls"] > 5, 30)
+        open_at = time.time()
+        time.sleep(seconds / 2)
         with closing(sqlite3.connect(stage.daemon.database, isolation_level=None, timeout=60)) as other:
             other.execute("BEGIN EXCLUSIVE")
             start = time.time()
@@ -87,12 +121,22 @@ def locked(directory: Path, seed: int, seconds: float) -> tuple[list[float], lis
             other.execute("ROLLBACK")
         stage.settle()
         seen = stage.seen()
-        late = [
-            abs(far.bye_at - near.bye_at) * 1_000
-            for call_id, near in seen.near.items()
-            if (far := seen.far.get(call_id)) is not None
-            and near.bye_at is not None
-            and far.bye_at is not None
-            and start < min(near.bye_at, far.bye_at) < end
-        ]
-        return late, stage.verdict()
+        return _late(seen, open_at, start), _late(seen, start, end), stage.verdict()
+
+
+def _late(seen: Ledger, start: float, end: float) -> Late:
+    """Of what was sent from `start` to `end`."""
+    late = Late()
+    for call_id, near in seen.near.items():
+        far = seen.far.get(call_id)
+        if far is None or near.answered_at is None:
+            continue
+        for told, one, other in (
+            (late.acks, near.acked_at, far.acked_at),
+            (late.byes, near.bye_at, far.bye_at),
+        ):
+            if one is not None and other is not None and start < min(one, other) < end:
+                told.append(abs(one - other) * 1_000)
+    late.acks.sort()
+    late.byes.sort()
+    return late

@@ -51,12 +51,14 @@ def test_k04_a_full_disk_refuses_new_calls_and_keeps_what_those_that_are_up_owe(
 
 
 @long_form
-def test_k06_a_locked_database_keeps_no_bye_waiting(tmp_path: Path) -> None:
-    late, found = disk.locked(tmp_path, new_seed(), seconds=3)
+def test_k06_a_locked_database_keeps_neither_ack_nor_bye_waiting(tmp_path: Path) -> None:
+    _, late, found = disk.locked(tmp_path, new_seed(), seconds=3)
     assert found == []
-    assert late
-    # Far less than the lock lasts: no BYE waits for it. How little it is, `make faults` tells.
-    assert sorted(late)[len(late) // 2] < 1_000
+    assert late.acks
+    assert late.byes
+    # Far less than the lock lasts: nothing waits for it. How little it is, `make faults` tells.
+    for each in (late.acks, late.byes):
+        assert each[len(each) // 2] < 1_000
 
 
 @long_form

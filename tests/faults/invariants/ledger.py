@@ -36,6 +36,8 @@ class End:
     """Its status; 0 where there was none. A 2xx counts for more than what came before it."""
     answered_at: float | None = None
     """The first 2xx."""
+    acked_at: float | None = None
+    """The first ACK of the first INVITE."""
     bye_at: float | None = None
     bye_sent: bool = False
     """The first BYE came from this end itself."""
@@ -54,6 +56,8 @@ class End:
                 self.final, self.final_at = status, self.answered_at
             elif status >= 300 and not self.final:
                 self.final, self.final_at = status, at
+        elif line["method"] == "ACK" and line["cseq"] == 1:
+            self.acked_at = self.acked_at or at
         elif line["method"] == "BYE" and status is None and self.bye_at is None:
             self.bye_at, self.bye_sent = at, line["sent"]
         if line["method"] == "BYE" and not line["sent"] and self.heard_at is None:
