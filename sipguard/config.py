@@ -275,7 +275,7 @@ class Calls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A level without a rate table passes unpriced; false: its calls are refused."""
     drain_seconds: Annotated[float, Meta(ge=0, le=86400, description="seconds from 0 to 86400")] = 10.0
     """How long a stopping daemon waits for its live calls; those left are known again at the next start."""
-    record_attempts_at_start: Annotated[bool, Meta(description="true or false")] = False
+    record_attempts_at_start: Annotated[bool, Meta(description="true or false")] = True
     """Attempts that a kill interrupts in set-up get a record at the next start."""
     warning_seconds: Annotated[int, Meta(ge=0, le=3600, description="whole seconds from 0 to 3600")] = 10
     """How long before its money ends a call is told of, at most half a slice; 0: not at all."""

@@ -235,7 +235,7 @@ class _Daemon:
         self._laps.end("proxy")
         recovered = recover(exchange, rows)
         if config.calls.record_attempts_at_start:
-            exchange.attempts = await _attempts(config.database.path, store, writer, rows)
+            await _adopt_attempts(exchange, config.database.path, store, rows)
         self._laps.end("calls")
         auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
         follower = Follower(exchange, store, settings, loaded.revision)
@@ -378,23 +378,21 @@ def _limits(config: Config) -> Limits:
     return Limits(redo.limit_records, redo.limit_mb * 1_000_000, redo.limit_seconds)
 
 
-async def _attempts(
-    path: Path, store: database.Database, writer: Writer, rows: Iterable[live_call.LiveCall]
-) -> AttemptFile:
-    """Give the attempts that a kill has interrupted their records; where those of this run are kept."""
+async def _adopt_attempts(
+    exchange: Exchange, path: Path, store: database.Database, rows: Iterable[live_call.LiveCall]
+) -> None:
+    """Give the attempts that a kill has interrupted their records. No room for a file: calls matter more."""
+    name = path.with_name(f"{path.name}-attempts")
     try:
-        file = AttemptFile(path.with_name(f"{path.name}-attempts"))
+        attempts = AttemptFile(name)
     except OSError as error:
-        raise _CannotStartError(f"{path}-attempts: {error.strerror or error}") from error
-    left = list(file.left())
-    known = {row.call for row in rows}
+        log.warning("attempts.not_kept", file=str(name), error=error.strerror or str(error))
+        return
+    left = attempts.left()
     async with store.reading() as conn:
-        known.update([call for call in unfinished.calls(left) if await cdr.by_call(conn, call)])
-    for record in unfinished.records(left, known):
-        writer.submit(record)
-    await writer.drain()
-    file.wipe()
-    return file
+        known = await cdr.recorded(conn, unfinished.calls(left))
+    known.update(row.call for row in rows)
+    unfinished.adopt(exchange, attempts, left, known)
 
 
 async def _barrier(writer: Writer) -> None:

@@ -1,10 +1,11 @@
 """Attempts that were being set up when the process was killed: each gets its record, with nothing charged, at
-the next start. Only where the configuration asks for it (`calls.record_attempts_at_start`).
+the next start, unless the configuration does without (`calls.record_attempts_at_start`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Mapping
+from functools import partial
 
 import msgspec
 
@@ -13,6 +14,7 @@ from sipguard.calls.exchange import Exchange
 from sipguard.calls.settlement import source_of
 from sipguard.model.call import Attempt
 from sipguard.model.cdr import Cdr, Outcome
+from sipguard.store.attempt import AttemptFile
 from sipguard.store.writer import CallClosed
 
 REASON = "restart"
@@ -80,22 +82,32 @@ def when_settled(exchange: Exchange, call: Call) -> Callable[[], None] | None:
     return None if call.slot < 0 else lambda: settled(exchange, call)
 
 
-def records(left: Iterable[bytes], known: Container[int]) -> list[CallClosed]:
-    """The records of what an earlier process has left, but for calls that are `known` to the books."""
-    found = []
-    for content in left:
-        try:
-            told = _decode(content)
-        except msgspec.DecodeError:
-            continue  # of another version
-        if told.call not in known:
-            found.append(CallClosed(_cdr(told), None))
-    return found
+def calls(left: Mapping[int, bytes]) -> list[int]:
+    """The ids of what an earlier process has left (store.attempt.AttemptFile.left)."""
+    return [told.call for told in map(_read, left.values()) if told is not None]
 
 
-def calls(left: Iterable[bytes]) -> list[int]:
-    """The ids of what an earlier process has left."""
-    return [record.cdr.call for record in records(left, ())]
+def adopt(
+    exchange: Exchange, attempts: AttemptFile, left: Mapping[int, bytes], known: Container[int]
+) -> None:
+    """Keep attempts there from now on, and give those that an earlier process has `left` there their records,
+    but for those that are `known` to the books. Each keeps its slot until its record is durable.
+    """
+    exchange.attempts = attempts
+    for slot, content in left.items():
+        told = _read(content)
+        if told is None or told.call in known:
+            attempts.clear(slot)
+        else:
+            exchange.writer.submit(CallClosed(_cdr(told), None), partial(attempts.clear, slot))
+
+
+def _read(content: bytes) -> _Unfinished | None:
+    """None: of another version."""
+    try:
+        return _decode(content)
+    except msgspec.DecodeError:
+        return None
 
 
 def _cdr(told: _Unfinished) -> Cdr:

@@ -65,10 +65,23 @@ cdr = Table(
 )
 
 
+_ASKED_AT_ONCE = 500
+"""Values in one statement; SQLite allows 32,766."""
+
+
 async def by_call(conn: AsyncConnection, call: int) -> Cdr | None:
     """The record of our own call id."""
     row = (await conn.execute(select(cdr).where(cdr.c.call == call))).one_or_none()
     return None if row is None else from_row(row)
+
+
+async def recorded(conn: AsyncConnection, calls: Sequence[int]) -> set[int]:
+    """Those of our own call ids that have a record."""
+    found: set[int] = set()
+    for first in range(0, len(calls), _ASKED_AT_ONCE):
+        some = cdr.c.call.in_(calls[first : first + _ASKED_AT_ONCE])
+        found.update((await conn.execute(select(cdr.c.call).where(some))).scalars())
+    return found
 
 
 def sip_hash(sip_call_id: str) -> int:

@@ -21,23 +21,25 @@ def test_every_attempt_before_a_kill_has_one_record(tmp_path: Path) -> None:
 
     world.boot()  # kill -9
     file = AttemptFile(path)
-    left = list(file.left())
+    left = file.left()
     assert setting_up <= set(unfinished.calls(left))
     known = world.disk.live.keys() | world.disk.cdrs.keys()
-    records = unfinished.records(left, known)
-    assert {record.cdr.call for record in records} >= setting_up
-    for record in records:
-        world.exchange.writer.submit(record)
-    file.wipe()
-    world.exchange.attempts = file
+    unfinished.adopt(world.exchange, file, left, known)
+    assert file.put(b"new") not in left, "what has no durable record yet keeps its slot"
     while world.step():
         pass
     assert list(breaches(world)) == []
     for call in setting_up:
         cdr = world.disk.cdrs[call]
         assert (cdr.outcome, cdr.reason, cdr.status, cdr.levels) == (Outcome.FAILED, "restart", 500, ())
-    assert list(AttemptFile(path).left()) == [], "whatever has its record is cleared"
+    assert list(AttemptFile(path).left().values()) == [b"new"], "whatever has its record is cleared"
 
 
-def test_what_cannot_be_read_is_passed_over() -> None:
-    assert unfinished.records([b"", b"\xff", b"nonsense"], ()) == []
+def test_what_cannot_be_read_is_cleared_and_has_no_record(tmp_path: Path) -> None:
+    world = simulation(1)
+    file = AttemptFile(tmp_path / "attempts")
+    for nonsense in (b"\xff", b"nonsense"):
+        file.put(nonsense)
+    unfinished.adopt(world.exchange, file, file.left(), ())
+    assert world.exchange.writer.backlog == 0
+    assert AttemptFile(tmp_path / "attempts").left() == {}

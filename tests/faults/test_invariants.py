@@ -294,6 +294,31 @@ def test_l04_two_records_of_one_answered_call_are_found(spoilt: Path) -> None:
     assert {"L-04", "L-11"} <= found(spoilt)
 
 
+def test_l11_a_kill_excuses_no_attempt_that_went_to_a_gateway(spoilt: Path) -> None:
+    """Nor does the silence of its caller, who heard no final answer."""
+    with closing(sqlite3.connect(spoilt / "books.db")) as books:
+        ((call_id,),) = books.execute(
+            "SELECT sip_call_id FROM cdr WHERE outcome = 'failed' ORDER BY call LIMIT 1"
+        ).fetchall()
+    plant(spoilt, f"DELETE FROM cdr WHERE sip_call_id = '{call_id}'")
+    ledger = spoilt / "ledger.jsonl"
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    down = [{"at": lines[0]["at"], "down": True}, {"at": lines[-1]["at"], "down": False}]
+    heard = [line for line in lines if line.get("call_id") != call_id or line.get("status") is None]
+    ledger.write_text("".join(json.dumps(line) + "\n" for line in [down[0], *heard, down[1]]))
+    told = violations(spoilt / "books.db", ledger)
+    assert f"L-11: {call_id} went to a gateway and has no record" in told
+
+
+def test_the_judge_shares_no_code_with_what_it_judges() -> None:
+    program = (
+        "import sys, tests.faults.invariants.__main__;"
+        "sys.exit(any(name.split('.')[0] == 'sipguard' for name in sys.modules))"
+    )
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root).returncode == 0
+
+
 def test_every_invariant_has_a_breach_that_is_found() -> None:
     planted = {name for name, _ in (*IN_THE_BOOKS, *ON_THE_WIRE)} | {"L-05"}
     assert planted == set(INVARIANTS)

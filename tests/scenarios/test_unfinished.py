@@ -18,8 +18,6 @@ pytestmark = pytest.mark.scenario
 def test_l11_a_call_that_rings_at_a_kill_has_one_record(tmp_path: Path) -> None:
     loopback = Loopback()
     with Daemon(tmp_path / "site", loopback.host(1)) as daemon, ExitStack() as cleanup:
-        config = daemon.config.read_text()
-        daemon.config.write_text(config.replace("[calls]\n", "[calls]\nrecord_attempts_at_start = true\n"))
         daemon.init(DATA.read_text(), loopback)
         daemon.start()
         stage = Stage(daemon, loopback, tmp_path, cleanup)

@@ -19,7 +19,8 @@ CLOCK_MS = 60
 """A message is stamped before it is sent and after it is read, on a machine with other things to do."""
 
 UNRECORDED_SECONDS = 1.0
-"""A refusal does not wait for its record. A kill within this time after it may have lost the record."""
+"""A refusal does not wait for its record. A kill within this time after it may have lost the record of what
+went to no gateway; what did go to one has its record at the next start."""
 
 OVER_GRANT_MS = 1_000
 
@@ -32,8 +33,11 @@ def violations(books: Books, ledger: Ledger) -> Iterator[str]:
 
 def _calls(books: Books, ledger: Ledger) -> Iterator[str]:
     live = books.live_call_ids()
+    forwarded = {call_id for call_id, end in ledger.far.items() if end.invited_at is not None}
     for call_id, near in ledger.near.items():
         cdrs = books.cdrs(call_id)
+        if call_id in forwarded and not cdrs and not live[call_id]:
+            yield f"L-11: {call_id} went to a gateway and has no record"
         answered = [cdr for cdr in cdrs if cdr["outcome"] == "answered"]
         others = len(cdrs) - len(answered)
         if near.answered_at is not None:
