@@ -112,7 +112,8 @@ def _income(told: Cdr) -> Micros | None:
 def _levels(told: Cdr) -> str:
     return "; ".join(
         f"{level.account_id} {format_micros(level.charge_micros)}"
-        f" ({level.billed_seconds} s at {format_micros(level.rate_micros)})"
+        f" ({level.billed_seconds} s at {format_micros(level.rate_micros)},"
+        f" balance {format_micros(level.balance_micros)})"
         for level in told.levels
     )
 

@@ -211,6 +211,7 @@ class _Loading:
                 ),
                 dials_by_to=told.dials_by_to,
                 takes_refer=told.takes_refer,
+                sells_below_cost=told.sells_below_cost,
                 probe_seconds=told.probe_seconds,
                 probe_down_codes=sorted(frozenset[int]().union(*told.probe_down_codes)),
                 fails_over_after_media=told.fails_over_after_media,

@@ -191,6 +191,7 @@ class RoutingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     probe_down_codes: tuple[Codes, ...] = (Codes({408, 503}),)
     dials_by_to: bool = False
     takes_refer: bool = False
+    sells_below_cost: bool = False
     trusted: bool = False
     hides_topology: bool = False
     hides_call_id: bool = False

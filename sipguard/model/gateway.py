@@ -114,6 +114,8 @@ class RoutingGateway:
     """What its certificate must be for, over TLS (RFC 5922), or its fingerprint; None: for `host`."""
     tls_verify: bool = True
     """Whether it has to show such a certificate; false: anybody may be at the other end."""
+    sells_below_cost: bool = False
+    """Calls may go through it that cost more than they are sold for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def _consider(
         if priced is None or way.cost_currency != currency:
             return _Passed(gateway, Reason.NO_ROUTE, f"has no rate in {currency}")
         cost = priced.rate
-        if sale is not None and _below(sale, cost):
+        if sale is not None and not gateway.sells_below_cost and _below(sale, cost):
             return _Passed(gateway, Reason.MARGIN, "costs more than the call is sold for")
         if gateway.vendor_credit_micros is not None:
             hold = priced.hold_micros

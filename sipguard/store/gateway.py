@@ -48,6 +48,7 @@ routing_gateway = Table(
     Column("tls_name", Text),
     Column("tls_verify", Boolean, nullable=False),
     Column("owner_key", ForeignKey("account.key")),
+    Column("sells_below_cost", Boolean, nullable=False),
 )
 
 route = Table(
@@ -162,6 +163,7 @@ async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
             probe_down_codes=frozenset(row.probe_down_codes),
             fails_over_after_media=row.fails_over_after_media,
             redirects=Redirects(row.redirects),
+            sells_below_cost=row.sells_below_cost,
             presentation=Presentation(
                 caller_format=CallerFormat(row.caller_format),
                 asserts=Asserts(row.asserts),

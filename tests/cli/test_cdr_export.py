@@ -43,7 +43,10 @@ def test_csv_tells_amounts_as_decimals_and_times_in_a_zone(installed: Installati
     assert [answered[name] for name in money] == [
         *("2.70", "0.00", "497.30", "0.813333", "0.660833", "BDT", "1.30", "120", "880")
     ]
-    assert answered["levels"].startswith("Customer-001 2.70 (120 s at 1.30); Dhaka-Retail-Sub 1.15 ")
+    assert answered["levels"] == (
+        "Customer-001 2.70 (120 s at 1.30, balance 497.30); Dhaka-Retail-Sub 1.15 (66 s at 1.00, balance"
+        " 4998.85); BD-Wholesale-Agent 0.813333 (61 s at 0.80, balance 49999.186667)"
+    )
     assert answered["tries"] == "Vendor-A 8801711000001 503 response; Vendor-B 8801711000001 200 response"
     assert (refused["answered"], refused["charge"], refused["reason"]) == ("", "", "section_blocked")
     assert rows(installed.run("cdr", "export").stdout)[0]["invited"] == "2023-11-14T22:13:20.000+00:00"

@@ -80,6 +80,7 @@ id = "prepaid"
 host = "192.0.2.9"
 prepaid = true
 takes_refer = true
+sells_below_cost = true
 
 [[routing_gateway]]
 id = "postpaid"
@@ -160,6 +161,7 @@ def test_everything_arrives(opened: Database) -> None:
     assert (vendor.strip_digits, vendor.add_prefix, vendor.cost_table_key) == (3, "0", table.key)
     marks = [(one.dials_by_to, one.takes_refer) for one in told.routing_gateways]
     assert marks == [(True, False), (False, True), (False, False)]
+    assert [one.sells_below_cost for one in told.routing_gateways] == [False, True, False]
     limits = [one.vendor_credit_micros for one in (vendor, prepaid, postpaid)]
     assert limits == [7_000_000, 0, None]
     assert vendor.failover_codes == {408, 500, 501, 502, 503, 504, 505, 513, 555, 580}

@@ -156,6 +156,15 @@ def test_no_call_is_sold_below_its_cost(price: int, fee: int, kept: bool) -> Non
     assert isinstance(verdict, Permit) or verdict.reason is Reason.MARGIN
 
 
+def test_a_gateway_may_be_sold_below_its_cost_where_that_is_allowed() -> None:
+    gateways = [routing_gateway(1, cost_table_key=20), routing_gateway(2, cost_table_key=20)]
+    sold = World(gateways=gateways, routes=[route(1, 1, priority=1), route(2, 2, priority=2)])
+    sold.rates[3] = rate(9, 20, price=60_001)
+    assert sold.refusal().reason is Reason.MARGIN
+    sold.gateways[1] = routing_gateway(2, cost_table_key=20, sells_below_cost=True)
+    assert gateway_ids(sold.permit()) == ["vendor-2"], "and through no other"
+
+
 def test_the_margin_is_the_operators_not_an_agents() -> None:
     """An agent may sell below what it pays; the top pays more than the vendor takes."""
     sold = World(gateways=[routing_gateway(cost_table_key=20)])
