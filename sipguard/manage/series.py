@@ -89,7 +89,7 @@ async def series(
 
 
 async def seen(view: View, scope: str, key: str, from_at: int, till_at: int, step: int) -> list[Point]:
-    """`series` for a login. An account sees itself and what is below it, and the gateways that bring its calls.
+    """`series` for a login. An account sees itself, what is below it, and the gateways that bring its calls.
 
     Raises NotFoundError for what is out of scope, or is not there; InvalidError.
     """
