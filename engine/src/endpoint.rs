@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use crate::arena::Id;
 use crate::dialog::{Call, Phase};
 use crate::digest::Authenticator;
-use crate::event::Event;
+use crate::event::{Event, Events};
 use crate::message::{Index, Method};
 use crate::parse::{self, Kind};
 use crate::proxy::ping::Pings;
@@ -65,7 +65,7 @@ pub struct Endpoint {
     pub(crate) outbox: Outbox,
     pub(crate) streams: Streams,
     pub(crate) large: Large,
-    pub(crate) events: VecDeque<Event>,
+    pub(crate) events: Events,
     pub(crate) next_call: u64,
     pub(crate) max_transactions: usize,
     pub(crate) pings: Pings,
@@ -110,7 +110,7 @@ impl Endpoint {
             outbox: Outbox::default(),
             streams: Streams::default(),
             large: Large::default(),
-            events: VecDeque::new(),
+            events: Events::default(),
             next_call: epoch << SEQUENCE_BITS | 1,
             max_transactions: MAX_TRANSACTIONS,
             pings: Pings::default(),
@@ -216,6 +216,16 @@ impl Endpoint {
         !self.events.is_empty() || self.has_stream_orders()
     }
 
+    /// Whether one of these should not wait for others: see [`Event::is_urgent`].
+    pub fn is_policy_urgent(&self) -> bool {
+        self.events.are_urgent() || self.has_stream_orders()
+    }
+
+    /// How many events there have been.
+    pub fn events_so_far(&self) -> u64 {
+        self.events.pushed
+    }
+
     /// When [`Endpoint::advance`] wants to be called next; at once while events wait.
     pub fn deadline(&self) -> Option<Nanos> {
         if self.events.is_empty() {
@@ -227,14 +237,13 @@ impl Endpoint {
 
     /// The next events for policy, `limit` at most, and whether there are more.
     pub fn take_events(&mut self, limit: usize) -> (VecDeque<Event>, bool) {
-        let left = self.events.split_off(limit.min(self.events.len()));
-        let more = !left.is_empty();
-        (std::mem::replace(&mut self.events, left), more)
+        let taken = self.events.take(limit);
+        (taken, !self.events.is_empty())
     }
 
     /// The next event for policy.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.events.take(1).pop_front()
     }
 
     /// Datagrams that are to be sent, without what is for connections.

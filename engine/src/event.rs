@@ -1,5 +1,6 @@
 //! All that leaves the engine towards policy. Fields are read from the kept message when asked for.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -166,4 +167,57 @@ pub enum Loss {
     NoAck,
     /// The session was not refreshed in time (RFC 4028 10).
     SessionExpired,
+}
+
+impl Event {
+    /// Whether somebody hears a delay of milliseconds: a caller who waits for the first gateway, or the next.
+    ///
+    /// A 2xx and a BYE wait for their record, which is written with others; the rest waits for nothing.
+    pub fn is_urgent(&self) -> bool {
+        match self {
+            Event::Invite { .. } | Event::Request { .. } | Event::Failed { .. } => true,
+            Event::Probed { .. }
+            | Event::Resolve(_)
+            | Event::Answered { .. }
+            | Event::Ended { .. }
+            | Event::Changed { .. }
+            | Event::Lost { .. } => false,
+        }
+    }
+}
+
+/// Events in the order in which they happened.
+#[derive(Default)]
+pub struct Events {
+    waiting: VecDeque<Event>,
+    urgent: usize,
+    /// How many there have been.
+    pub pushed: u64,
+}
+
+impl Events {
+    /// Something happened.
+    pub fn push(&mut self, event: Event) {
+        self.urgent += usize::from(event.is_urgent());
+        self.pushed += 1;
+        self.waiting.push_back(event);
+    }
+
+    /// The next ones, `limit` at most.
+    pub fn take(&mut self, limit: usize) -> VecDeque<Event> {
+        let left = self.waiting.split_off(limit.min(self.waiting.len()));
+        let taken = std::mem::replace(&mut self.waiting, left);
+        self.urgent -= taken.iter().filter(|event| event.is_urgent()).count();
+        taken
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether one waits that should not.
+    pub fn are_urgent(&self) -> bool {
+        self.urgent > 0
+    }
 }

@@ -6,8 +6,9 @@
 //!
 //! Under load, waking for every datagram costs more than the datagram. So while datagrams come faster than
 //! `gather`, the sockets are read once per `gather` for all that came meanwhile, as network cards moderate
-//! their interrupts, and the event loop is woken no oftener than that. The first datagram after a pause is
-//! read, and told, at once.
+//! their interrupts, and the event loop is woken no oftener than that; for events that nobody hears a delay
+//! of, [`PATIENCE`] times more rarely, unless others wake it. The first datagram after a pause is read, and
+//! told, at once.
 
 use std::io;
 use std::net::UdpSocket;
@@ -26,6 +27,10 @@ use crate::wake::{clock, wait, Wake};
 /// When a full socket is tried again: a buffer of megabytes empties faster on any link that carries calls.
 const FULL_SOCKET_RETRY: Nanos = 1_000_000;
 
+/// How much rarer policy is woken for events that are not urgent: at 500 calls a second every new call
+/// wakes it within two milliseconds, and takes the others along.
+const PATIENCE: u64 = 8;
+
 /// An endpoint with its sockets, for all threads.
 pub struct Shared {
     core: Mutex<Core>,
@@ -41,6 +46,8 @@ struct Core {
     endpoint: Endpoint,
     /// When the worker looks again by itself.
     wakes_at: Nanos,
+    /// How many events the worker has seen, and tells of in its own time.
+    seen: u64,
 }
 
 #[derive(Default)]
@@ -58,6 +65,7 @@ impl Shared {
                 endpoint,
                 // Until it has looked, the worker sleeps without end: any timer is sooner.
                 wakes_at: Nanos::MAX,
+                seen: 0,
             }),
             sender: Mutex::new(Sender::default()),
             policy: Wake::new()?,
@@ -78,9 +86,12 @@ impl Shared {
 
     /// Send what is queued, after orders from outside the worker.
     pub fn flush(&self) {
-        if self.endpoint().wants_policy() {
+        let core = self.core.lock();
+        let new = core.endpoint.events_so_far() != core.seen;
+        if (new && core.endpoint.wants_policy()) || core.endpoint.has_stream_orders() {
             self.policy.raise();
         }
+        drop(core);
         if self.send() {
             self.worker.raise();
         }
@@ -240,8 +251,14 @@ impl Run {
         let mut core = self.shared.core.lock();
         core.endpoint.advance(now);
         let mut at = core.endpoint.timer_deadline();
+        core.seen = core.endpoint.events_so_far();
         if core.endpoint.wants_policy() && !self.shared.policy.is_raised() {
-            let tell_at = self.last_told + self.gather;
+            let patience = if core.endpoint.is_policy_urgent() {
+                1
+            } else {
+                PATIENCE
+            };
+            let tell_at = self.last_told + patience * self.gather;
             if tell_at <= now {
                 self.last_told = now;
                 self.shared.policy.raise();

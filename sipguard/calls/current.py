@@ -52,6 +52,11 @@ class Current:
         """Calls that are answered and not over."""
         return len(self._answered)
 
+    @property
+    def leaving(self) -> int:
+        """Calls that are over in the books, and have their channels until their BYE goes."""
+        return len(self._leaving)
+
     def answer(self, call: Call) -> None:
         """The call has been answered."""
         self._answered.add(call.id)

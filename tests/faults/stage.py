@@ -114,7 +114,9 @@ class Stage:
             told = {what: self.ask(what) for what in ("status", "calls", "held")}
             now = self.ask("status")
             same = ("live_calls", "attempts", "holds", "held_micros", "counts", "totals")
-            if all(told["status"][name] == now[name] for name in same):
+            # A call whose BYE waits for its record is counted, and no present call any more.
+            still = not told["status"]["ending_calls"]
+            if still and all(told["status"][name] == now[name] for name in same):
                 self.recorder.note(**told)
                 return True
         return False

@@ -81,7 +81,7 @@ impl Endpoint {
                 });
             }
             self.arm(2 * TRANSACTION, Timer::Linger, id);
-            self.events.push_back(Event::Ended {
+            self.events.push(Event::Ended {
                 call: id,
                 by: side,
                 reason,

@@ -43,7 +43,7 @@ impl Endpoint {
         let machine = ServerMachine::NonInvite(non_invite_server::State::Trying);
         let server = self.open_server(key, message, machine, 0, request.clone());
         self.asked.insert(id, server);
-        self.events.push_back(Event::Request {
+        self.events.push(Event::Request {
             call: id,
             flow: message.flow,
             message: request,

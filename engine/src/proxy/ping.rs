@@ -261,7 +261,7 @@ impl Endpoint {
         let up = call.legs.iter().filter(|leg| leg.is_up()).count();
         if up <= 1 {
             if !std::mem::replace(&mut call.lost, true) {
-                self.events.push_back(Event::Lost {
+                self.events.push(Event::Lost {
                     call: id,
                     side,
                     how,
@@ -277,7 +277,7 @@ impl Endpoint {
         for end in [Side::Callee, Side::Caller] {
             self.originate(id, at, end, b"BYE", LOST, Origin::Own);
         }
-        self.events.push_back(Event::Changed { call: id, dialog });
+        self.events.push(Event::Changed { call: id, dialog });
     }
 }
 

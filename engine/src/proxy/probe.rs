@@ -76,7 +76,7 @@ impl Endpoint {
         cause: Cause,
         retry_after: Option<u32>,
     ) {
-        self.events.push_back(Event::Probed {
+        self.events.push(Event::Probed {
             probe,
             status,
             cause,

@@ -136,7 +136,7 @@ impl Endpoint {
             caller: caller(message, reply, &self.listeners, secure),
             legs: Vec::new(),
         }));
-        self.events.push_back(Event::Invite {
+        self.events.push(Event::Invite {
             call: id,
             source: message.flow.peer,
             message: request,

@@ -30,7 +30,7 @@ impl Endpoint {
         let ends = std::iter::once((Side::Caller, &call.caller)).chain(callees);
         for (side, party) in ends {
             if let Some(name) = named(id, side, party) {
-                self.events.push_back(Event::Resolve(name));
+                self.events.push(Event::Resolve(name));
             }
         }
     }

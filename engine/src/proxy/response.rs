@@ -289,7 +289,7 @@ impl Endpoint {
             call.best = Some(Best { status, bytes });
         }
         let (cancelled, early_media, ringing) = (call.cancelled, call.early_media, call.ringing);
-        self.events.push_back(Event::Failed {
+        self.events.push(Event::Failed {
             call: id,
             status,
             cause,
@@ -328,7 +328,7 @@ impl Endpoint {
                 self.ask_names(id);
                 if let Some(call) = self.calls.get(&id) {
                     let (ringing, dialog) = (call.ringing, dialog::save(call));
-                    self.events.push_back(Event::Answered {
+                    self.events.push(Event::Answered {
                         call: id,
                         status,
                         ringing,
@@ -368,7 +368,7 @@ impl Endpoint {
     pub(crate) fn changed(&mut self, id: u64) {
         if let Some(call) = self.calls.get(&id) {
             let dialog = dialog::save(call);
-            self.events.push_back(Event::Changed { call: id, dialog });
+            self.events.push(Event::Changed { call: id, dialog });
         }
     }
 

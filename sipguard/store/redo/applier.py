@@ -30,7 +30,7 @@ PAUSE_FACTOR = 20
 within a tenth of a second, and under load the pause soon comes to its limit. At 500 calls a second 8 made six
 times as many transactions and cost 14 us more of CPU per call."""
 
-PAUSE_SECONDS_MAX = 0.2
+PAUSE_SECONDS_MAX = 0.5
 """Nobody who looks into the database under load sees anything older than this and one transaction."""
 
 
