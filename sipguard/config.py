@@ -470,6 +470,26 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise _UnfitError("host", self.host, "an IP address of this machine, IPv6 without brackets")
 
 
+Depth = Annotated[int, Meta(ge=1, le=1_000, description="levels from 1 to 1000")]
+
+
+class Manage(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What accounts and agents may be made of."""
+
+    depth_warning: Depth = 3
+    """Trees of more levels are warned of."""
+    depth_limit: Annotated[Depth | None, Meta(description="levels from 1 to 1000")] = None
+    """Trees of more levels are refused; None: they never are."""
+    sub_agents_need_approval: Annotated[bool, Meta(description="true or false")] = False
+    """Whether agents ask an administrator before an account below them becomes an agent."""
+
+    def __post_init__(self) -> None:
+        if self.depth_limit is not None and self.depth_limit < self.depth_warning:
+            raise _UnfitError(
+                "depth_limit", self.depth_limit, f"at least depth_warning, {self.depth_warning}"
+            )
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -488,6 +508,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     trace: Annotated[Trace, Meta(description="a [trace] table")] = Trace()
     log: Annotated[Log, Meta(description="a [log] table")] = Log()
     web: Annotated[Web, Meta(description="a [web] table")] = Web()
+    manage: Annotated[Manage, Meta(description="a [manage] table")] = Manage()
 
 
 def load(path: Path) -> Config:

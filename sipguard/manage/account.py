@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
-from sqlalchemy.orm import aliased  # noqa: F401
 
 from sipguard.manage import etag, page
 from sipguard.manage.account_form import AccountChanges, NewAccount

@@ -23,6 +23,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.manage.errors import ForbiddenError, ManageError, NotFoundError
+from sipguard.manage.proxy import Proxy
 from sipguard.model.actor import Actor, Role
 from sipguard.model.authorization import ALL, Authorization, effective
 from sipguard.store import feed, tree
@@ -40,6 +41,7 @@ class View:
     actor: Actor
     now_ms: int
     """Unix milliseconds: the moment of the request."""
+    desk: Desk
 
     async def sees(self, account_key: int | None) -> bool:
         """Whether an account is in the actor's scope: its own or below it. None stands for the operator."""
@@ -51,7 +53,9 @@ class View:
 
     async def account_key(self, account_id: str) -> int:
         """The key of an account in scope. Raises NotFoundError, the same whether it is foreign or is not."""
-        key: int | None = await self.conn.scalar(select(account.c.key).where(account.c.id == account_id))
+        is_open = account.c.closed_ms.is_(None)
+        query = select(account.c.key).where(account.c.id == account_id, is_open)
+        key: int | None = await self.conn.scalar(query)
         if not await self.sees(-1 if key is None else key) or key is None:
             raise NotFoundError("account", account_id)
         return key
@@ -126,16 +130,19 @@ class Desk:
         store: Database,
         rules: Rules = Rules(),
         clock_ms: Callable[[], int] | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
+        """`proxy`: is asked for live calls, and woken by every change; None: there is none to ask."""
         self.store = store
         self.rules = rules
+        self.proxy = proxy
         self.clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
 
     @asynccontextmanager
     async def reading(self, actor: Actor) -> AsyncIterator[View]:
         """A view of one moment."""
         async with self.store.reading() as conn:
-            yield View(conn, actor, self.clock_ms())
+            yield View(conn, actor, self.clock_ms(), self)
 
     @asynccontextmanager
     async def writing(
@@ -150,10 +157,12 @@ class Desk:
         try:
             _refuse_readers(actor)
             async with self.store.writing() as conn:
-                act = Act(conn, actor, now_ms, action)
+                act = Act(conn, actor, now_ms, self, action)
                 if authorization is not None:
                     await act.require(authorization)
                 yield act
+            if self.proxy is not None:
+                self.proxy.wake()
         except (ForbiddenError, NotFoundError) as error:
             await self._refused(actor, action, now_ms, error, act)
             raise
@@ -165,7 +174,7 @@ class Desk:
         if isinstance(error, NotFoundError):
             noun, id = error.noun, str(error.id)
         async with self.store.writing() as conn:
-            told = Act(conn, actor, now_ms, action)
+            told = Act(conn, actor, now_ms, self, action)
             told.used = act.used if act is not None else None
             await _record(told, noun, id, actor.account_key, "refused", {"reason": str(error)})
 

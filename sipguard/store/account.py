@@ -37,6 +37,7 @@ account = Table(
     Column("lock_ends_calls", Boolean),
     Column("granted", Integer, nullable=False),
     Column("memo", Text, nullable=False),
+    Column("closed_ms", Integer),
 )
 
 
@@ -53,9 +54,10 @@ class Listed:
 
 
 async def tree(conn: AsyncConnection) -> list[Listed]:
-    """Every account with its balances, each agent followed by its sub-accounts, siblings by id."""
+    """Every open account with its balances, each agent followed by its sub-accounts, siblings by id."""
     below: dict[int | None, list[Mapping[str, Any]]] = {}
-    for row in (await conn.execute(_LISTED.order_by(account.c.id))).mappings():
+    is_open = account.c.closed_ms.is_(None)
+    for row in (await conn.execute(_LISTED.where(is_open).order_by(account.c.id))).mappings():
         below.setdefault(row["agent_key"], []).append(row)
     return list(_walk(below))
 

@@ -16,7 +16,19 @@ section = Table(
     Column("direction", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("prefix", Text, nullable=False),
+    Column("set_key", ForeignKey("destination_set.key")),
 )
+"""What is judged by. A row with a set stands for a prefix of that set and is made anew when that changes."""
+
+section_set = Table(
+    "section_set",
+    metadata,
+    Column("account_key", ForeignKey("account.key"), primary_key=True),
+    Column("direction", Text, primary_key=True),
+    Column("action", Text, primary_key=True),
+    Column("set_key", ForeignKey("destination_set.key"), primary_key=True),
+)
+"""Which destination sets the sections of an account name."""
 
 
 async def all_sections(conn: AsyncConnection) -> list[Section]:

@@ -44,21 +44,40 @@ async def chain(conn: AsyncConnection, account_key: int) -> list[Level]:
 def below(account_key: int) -> CTE:
     """A common table expression with the keys and depths of everything below an account, without itself.
 
-    Columns `key` and `depth`; depth 1 are the direct sub-accounts.
+    Columns `key` and `depth`; depth 1 are the direct sub-accounts. Closed accounts are not there.
     """
-    direct = select(account.c.key, literal(1).label("depth")).where(account.c.agent_key == account_key)
+    is_open = account.c.closed_ms.is_(None)
+    direct = select(account.c.key, literal(1).label("depth")).where(
+        account.c.agent_key == account_key, is_open
+    )
     walk = direct.cte("below", recursive=True)
     return walk.union_all(
         select(account.c.key, walk.c.depth + 1)
         .join(walk, account.c.agent_key == walk.c.key)
-        .where(walk.c.depth < _DEPTH_MAX)
+        .where(is_open, walk.c.depth < _DEPTH_MAX)
     )
 
 
 async def count_below(conn: AsyncConnection, account_key: int | None) -> int:
     """How many accounts there are below one, at any depth; None: how many there are."""
-    source = account if account_key is None else below(account_key)
-    return await conn.scalar(select(func.count()).select_from(source)) or 0
+    query = select(func.count())
+    if account_key is None:
+        query = query.select_from(account).where(account.c.closed_ms.is_(None))
+    else:
+        query = query.select_from(below(account_key))
+    return await conn.scalar(query) or 0
+
+
+async def count_direct(conn: AsyncConnection, account_key: int | None) -> int:
+    """How many direct sub-accounts one has; None: how many top-level accounts there are."""
+    above = account.c.agent_key.is_(None) if account_key is None else account.c.agent_key == account_key
+    query = select(func.count()).select_from(account).where(above, account.c.closed_ms.is_(None))
+    return await conn.scalar(query) or 0
+
+
+async def height(conn: AsyncConnection, account_key: int) -> int:
+    """How many levels there are below an account; 0 for one without sub-accounts."""
+    return await conn.scalar(select(func.max(below(account_key).c.depth))) or 0
 
 
 _DEPTH_MAX = 10_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from sipguard.config import Config
-from sipguard.manage.desk import Desk
+from sipguard.manage import opening
 from sipguard.store import database
 from sipguard.web import app
 
@@ -15,7 +15,7 @@ async def serve(config: Config) -> None:
     store = database.open(config.database.path)
     try:
         options = uvicorn.Config(
-            app.build(Desk(store)),
+            app.build(opening.desk(config, store)),
             host=config.web.host,
             port=config.web.port,
             lifespan="off",

@@ -14,12 +14,16 @@ from sqlalchemy import MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from sipguard.store import (
+    account_import,
+    approval,
     audit,
+    authorization_template,
     batch,
     cdr_block,
     configuration,
     contact,
     database,
+    destination_set,
     idempotent_request,
     instance,
     login,
@@ -163,6 +167,7 @@ def test_the_tables_of_the_code_are_those_of_the_migrations(path: Path) -> None:
 
     # importing these defines every table
     assert all((audit, refusal, batch, cdr_block, configuration, contact, idempotent_request, login, secret))
+    assert all((account_import, approval, authorization_template, destination_set))
     assert shape(metadata) == shape(migrated)
 
 

@@ -1,0 +1,21 @@
+"""The desk of a configuration: what the web process and the command line put together alike."""
+
+from __future__ import annotations
+
+from sipguard.config import Config
+from sipguard.manage.desk import Desk, Rules
+from sipguard.manage.proxy import Proxy
+from sipguard.store.database import Database
+
+
+def desk(config: Config, store: Database) -> Desk:
+    """A desk over an open database, whose changes the proxy of this configuration hears of."""
+    return Desk(
+        store,
+        Rules(
+            depth_warning=config.manage.depth_warning,
+            depth_limit=config.manage.depth_limit,
+            sub_agents_need_approval=config.manage.sub_agents_need_approval,
+        ),
+        proxy=Proxy(config.control.socket),
+    )
