@@ -30,6 +30,7 @@ from sipguard.store import (
     migrations,
     refusal,
     secret,
+    series,
 )
 from sipguard.store.database import StoreError
 from sipguard.store.metadata import metadata
@@ -167,7 +168,7 @@ def test_the_tables_of_the_code_are_those_of_the_migrations(path: Path) -> None:
 
     # importing these defines every table
     assert all((audit, refusal, batch, cdr_block, configuration, contact, idempotent_request, login, secret))
-    assert all((account_import, approval, authorization_template, destination_set))
+    assert all((account_import, approval, authorization_template, destination_set, series))
     assert shape(metadata) == shape(migrated)
 
 
