@@ -34,7 +34,7 @@ run: build sipp ## Start the daemon on demo data with two demo gateways, until C
 test: lint build stubs unit-engine sipp phones ## Everything that CI runs, the cheap checks first.
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile
 
-build: $(MADE)/engine $(MADE)/bytecode ## Build the native engine and install sipguard into .venv.
+build: $(MADE)/engine $(MADE)/bytecode $(MADE)/pages ## Build the native engine and install sipguard into .venv.
 
 lint: lint-python lint-engine ## Formatters, linters, types, layers; Python and Rust.
 
@@ -115,6 +115,11 @@ $(MADE)/engine: $(MADE)/python $(ENGINE_SOURCES) pyproject.toml | rust
 $(MADE)/bytecode: $(MADE)/python $(shell find sipguard -name '*.py')
 	@$(PYTHON) -m compileall -q sipguard
 	@touch $@
+
+$(MADE)/pages: tools/ui/package-lock.json tools/pages.sh
+	@tools/system.sh npm 'command -v npm' npm 'it fetches the libraries of the web pages'
+	@tools/pages.sh
+	@mkdir -p $(MADE) && touch $@
 
 rust:
 	@tools/rust.sh

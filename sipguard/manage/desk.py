@@ -51,6 +51,11 @@ class View:
             return False
         return any(level.key == self.actor.account_key for level in await tree.chain(self.conn, account_key))
 
+    async def account_id(self) -> str | None:
+        """The id of the actor's own account; None for those who have none."""
+        mine = select(account.c.id).where(account.c.key == self.actor.account_key)
+        return None if self.actor.account_key is None else (await self.conn.execute(mine)).scalar_one()
+
     async def account_key(self, account_id: str) -> int:
         """The key of an account in scope. Raises NotFoundError, the same whether it is foreign or is not."""
         is_open = account.c.closed_ms.is_(None)

@@ -8,11 +8,11 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 import sipguard
 from sipguard.manage.desk import Desk
-from sipguard.web import problem
-from sipguard.web.api import account, session
+from sipguard.web import pages, problem
+from sipguard.web.api import account, session, tree
 
 PREFIX = "/api/v1"
-ROUTERS: tuple[APIRouter, ...] = (session.router, account.router)
+ROUTERS: tuple[APIRouter, ...] = (session.router, account.router, tree.router)
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -41,6 +41,7 @@ def build(desk: Desk) -> FastAPI:
     problem.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.include_router(pages.router())  # the last: it takes every path that is left
 
     @app.middleware("http")
     async def secured(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from sipguard.manage import login
+from sipguard.manage.desk import Desk
 from sipguard.manage.values import Form
 from sipguard.model.actor import Role
+from sipguard.model.authorization import slugs
 from sipguard.web.access import COOKIE, CurrentDesk, CurrentSession, session_of
 from sipguard.web.body import StrictRoute
 from sipguard.web.problem import responses
@@ -29,6 +31,8 @@ class SessionInfo(BaseModel):
     role: Role
     csrf_token: str = Field(description="To be sent as X-CSRF-Token with every change.")
     expires_ms: int = Field(description="Unix milliseconds.")
+    account_id: str | None = Field(description="Of role account: the account that the login is.")
+    authorizations: list[str] = Field(description="What it may do at this moment, along its whole chain.")
 
 
 @router.post("", status_code=201, responses=responses())
@@ -41,13 +45,13 @@ async def sign_in(desk: CurrentDesk, request: Request, response: Response, form:
     response.set_cookie(
         COOKIE, signed.token, httponly=True, samesite="strict", secure=request.url.scheme == "https", path="/"
     )
-    return _info(signed.session)
+    return await _info(desk, signed.session)
 
 
 @router.get("", responses=responses())
-async def current(session: CurrentSession) -> SessionInfo:
+async def current(desk: CurrentDesk, session: CurrentSession) -> SessionInfo:
     """Who is signed in."""
-    return _info(session)
+    return await _info(desk, session)
 
 
 @router.delete("", status_code=204, responses=responses())
@@ -58,8 +62,16 @@ async def sign_out(desk: CurrentDesk, request: Request, response: Response) -> N
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 
-def _info(session: login.Session) -> SessionInfo:
+async def _info(desk: Desk, session: login.Session) -> SessionInfo:
     actor = session.actor
+    async with desk.reading(actor) as view:
+        authorizations = slugs(await view.effective())
+        account_id = await view.account_id()
     return SessionInfo(
-        username=actor.name, role=actor.role, csrf_token=session.csrf_token, expires_ms=session.expires_ms
+        username=actor.name,
+        role=actor.role,
+        csrf_token=session.csrf_token,
+        expires_ms=session.expires_ms,
+        account_id=account_id,
+        authorizations=list(authorizations),
     )

@@ -1,0 +1,8 @@
+// Every screen: its path, what it is called in the menu (none: not there), for whom it is, and where its code is.
+
+export const SCREENS = [
+  { path: "/overview", label: "Overview", load: () => import("./pages/overview.js") },
+  { path: "/accounts", label: "Accounts", load: () => import("./pages/accounts.js") },
+  { path: "/accounts/:id", under: "/accounts", load: () => import("./pages/account.js") },
+  { path: "/accounts/:id/:part", under: "/accounts", load: () => import("./pages/account.js") },
+];
