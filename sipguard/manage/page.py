@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -40,9 +41,19 @@ def position(text: str, kinds: Sequence[type]) -> list[object]:
     except (ValueError, binascii.Error, RecursionError):
         values = None
     fits = isinstance(values, list) and len(values) == len(kinds)
-    if not fits or any(type(value) is not kind for value, kind in zip(values, kinds, strict=True)):
+    if not fits or not all(_fits(value, kind) for value, kind in zip(values, kinds, strict=True)):
         raise InvalidError.of("cursor", "is none that a list of this order gave")
     return list(values)
+
+
+def _fits(value: object, kind: type) -> bool:
+    """Whether a value of a cursor can be one of the database: 64 bits, and text that is Unicode."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return False
+    return type(value) is kind and not (isinstance(value, str) and _SURROGATE.search(value))
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_limit(limit: int) -> int:

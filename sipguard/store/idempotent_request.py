@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import JSON, Column, Integer, LargeBinary, Table, Text
 
 from sipguard.store.metadata import metadata
 
@@ -15,4 +15,5 @@ idempotent_request = Table(
     Column("at_ms", Integer, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("headers", JSON, nullable=False),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, LargeBinary, Table, Text
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, LargeBinary, Table, Text
 
 from sipguard.store.metadata import metadata
 
@@ -20,6 +20,7 @@ login = Table(
     Column("must_change", Boolean, nullable=False),
     Column("created_ms", Integer, nullable=False),
     Column("changed_ms", Integer, nullable=False),
+    Column("totp_pending", Text),
 )
 
 login_attempt = Table(
@@ -30,6 +31,22 @@ login_attempt = Table(
     Column("username", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("outcome", Text, nullable=False),
+    Column("network", Text, nullable=False),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("login_key", ForeignKey("login.key"), primary_key=True),
+    Column("code_hash", LargeBinary, primary_key=True),
+)
+
+login_device = Table(
+    "login_device",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("login_key", ForeignKey("login.key"), nullable=False),
+    Column("seen_ms", Integer, nullable=False),
 )
 
 session = Table(
@@ -57,4 +74,5 @@ api_key = Table(
     Column("created_ms", Integer, nullable=False),
     Column("expires_ms", Integer),
     Column("seen_ms", Integer),
+    Column("nouns", JSON(none_as_null=True)),
 )

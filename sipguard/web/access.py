@@ -10,6 +10,8 @@ from fastapi import Depends, Request
 from sipguard.manage import login
 from sipguard.manage.desk import Desk
 from sipguard.model.actor import Actor
+from sipguard.web.gate import too_many
+from sipguard.web.pace import Pace
 from sipguard.web.problem import ProblemError
 
 COOKIE = "sipguard_session"
@@ -24,7 +26,15 @@ def desk_of(request: Request) -> Desk:
 
 
 async def actor_of(request: Request) -> Actor:
-    """Who asks. Raises ProblemError 401, or 403 for what a foreign page may have sent."""
+    """Who asks. Raises ProblemError 401, 403 for what a foreign page may have sent, or 429."""
+    actor = await _known(request)
+    pace: Pace = request.app.state.actor_pace
+    if wait_seconds := pace.wait_seconds(actor.name):
+        raise too_many(wait_seconds)
+    return actor
+
+
+async def _known(request: Request) -> Actor:
     desk = desk_of(request)
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI
 
 import sipguard
 from sipguard.manage.desk import Desk
-from sipguard.web import pages, problem
+from sipguard.web import document, pages, problem
 from sipguard.web.api import account, session, tree
+from sipguard.web.gate import Gate
+from sipguard.web.pace import Pace
 
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (session.router, account.router, tree.router)
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-"""On every answer, unless its route says otherwise."""
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How fast the API may be asked; None: as fast as it can."""
+
+    source_per_second: float | None = None
+    source_burst: int = 4_000
+    actor_per_second: float | None = None
+    actor_burst: int = 2_000
 
 
-def build(desk: Desk) -> FastAPI:
+def build(desk: Desk, limits: Limits = Limits()) -> FastAPI:
     """An application over a desk, whose store the caller closes."""
     app = FastAPI(
         title="sipguard",
@@ -38,16 +39,11 @@ def build(desk: Desk) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.desk = desk
+    app.state.actor_pace = Pace(limits.actor_per_second, limits.actor_burst)
     problem.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     app.include_router(pages.router())  # the last: it takes every path that is left
-
-    @app.middleware("http")
-    async def secured(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await proceed(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
+    document.install(app)
+    app.add_middleware(Gate, pace=Pace(limits.source_per_second, limits.source_burst))
     return app

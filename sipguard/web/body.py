@@ -39,9 +39,15 @@ class StrictRoute(APIRoute):
 def parse(text: bytes) -> Any:
     """Raises ProblemError 400."""
     try:
-        return json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_never)
+        found = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_never)
+        if b"\\ud" in text or b"\\uD" in text:
+            # Half of a pair is no Unicode: neither a database nor a log takes it (RFC 8259 section 8.2).
+            json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ProblemError(400, "the body is not JSON that can be used: half of a surrogate pair") from None
     except (ValueError, RecursionError) as error:
         raise ProblemError(400, f"the body is not JSON that can be used: {error}") from None
+    return found
 
 
 def _check(request: Request) -> None:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from sipguard.manage.errors import (
     ConflictError,
@@ -19,10 +20,14 @@ from sipguard.manage.errors import (
     NotFoundError,
     StaleError,
 )
+from sipguard.manage.idempotency import AnsweredError, ReusedError
 from sipguard.manage.login import SignInError
 from sipguard.manage.values import problems
 
 MEDIA_TYPE = "application/problem+json"
+
+EVERYWHERE = (404, 405, 413, 415, 429, 500, 503)
+"""Statuses that any request may be answered with: by the gate, or because of what it is sent to."""
 
 
 class FieldProblem(BaseModel):
@@ -65,7 +70,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "model": ProblemDetails,
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
         }
-        for status in sorted({400, 401, 403, 500, 503, *statuses})
+        for status in sorted({400, 401, 403, *EVERYWHERE, *statuses})
     }
 
 
@@ -76,6 +81,7 @@ _STATUS: dict[type[ManageError], int] = {
     InvalidError: 400,
     ConflictError: 409,
     StaleError: 412,
+    ReusedError: 422,
 }
 
 
@@ -95,9 +101,28 @@ def install(app: FastAPI) -> None:
         # The first part of each place is "body", "query", ...: where, which a client knows.
         return of(InvalidError(problems(error.errors(), skip=1)))
 
+    @app.exception_handler(AnsweredError)
+    async def answered(_request: Request, error: AnsweredError) -> Response:
+        kept = error.answer
+        headers = {**kept.headers, "Idempotency-Replayed": "true"}
+        return Response(kept.body, kept.status, headers, "application/json" if kept.body else None)
+
     @app.exception_handler(HTTPException)
-    async def http(_request: Request, error: HTTPException) -> Response:
-        return answer(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    async def http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_allowed(app, request)))
+        return answer(error.status_code, str(error.detail), headers=headers)
+
+
+def _allowed(app: FastAPI, request: Request) -> set[str]:
+    """What the resource takes, by all of its routes: each knows its own methods alone (RFC 9110, 10.2.1)."""
+    found: set[str] = set()
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in app.routes):
+            found |= {method, "HEAD"} if method == "GET" else {method}
+    return found
 
 
 def of(error: ManageError) -> Response:
