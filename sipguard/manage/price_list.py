@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple, TypeAlias
 
 from sipguard.manage.leaf import Amount, Days, Hours, Leaf, Prefix, Tiers
 from sipguard.model.money import format_micros
-from sipguard.model.rate import ALL_DAYS, ALWAYS, DAY_MINUTES, Rate, Window
+from sipguard.model.rate import ALL_DAYS, ALWAYS, DAY_MINUTES, Rate, Tier, Window
 
 DELIMITERS = ",;\t|"
 EVERY_NUMBER = "*"
@@ -86,8 +86,15 @@ COLUMNS = (
     Column("days", "days of the week", ALL_DAYS, Days.expected.replace("in quotes ", "")),
     Column("hours", "hours of the day", (0, DAY_MINUTES), Hours.expected.replace("in quotes ", "")),
 )
+NEXT_RATE = Column(
+    "next_rate", "price per minute behind the first increment", None, f"{_AMOUNT}; tiers begin behind that"
+)
+"""Read only: what it says is a tier, and written as one."""
+
 NAMES = tuple(column.name for column in COLUMNS)
-_BY_NAME = {column.name: column for column in COLUMNS}
+_BY_NAME = {column.name: column for column in (*COLUMNS, NEXT_RATE)}
+_OTHER_NAMES = {"initial_rate": "rate", "initial_interval": "initial", "next_interval": "next"}
+"""What billing systems call them that have a price for the first increment and one for the rest."""
 
 
 class PriceList:
@@ -161,6 +168,11 @@ class PriceList:
         valid_from, valid_till = told["valid_from"], told["valid_till"]
         if valid_till is not None and valid_till <= valid_from:
             return Problem(line, "valid_till", format_moment(valid_till), _BY_NAME["valid_till"].expected)
+        tiers = _tiers(told)
+        if tiers is None:
+            return Problem(
+                line, "tiers", Tiers.shown(told["tiers"]), "seconds beyond initial, with next_rate"
+            )
         days, (start, end) = told["days"], told["hours"]
         plain = (valid_from, valid_till, days, start, end) == ALWAYS
         return Row(
@@ -177,13 +189,24 @@ class PriceList:
                 told["grace"],
                 told["minimum_seconds"],
                 told["minimum_charge"],
-                told["tiers"],
+                tiers,
                 ALWAYS if plain else Window(valid_from, valid_till, days, start, end),
             ),
         )
 
 
-_DEFAULTS = {column.name: column.default for column in COLUMNS}
+_DEFAULTS = {column.name: column.default for column in _BY_NAME.values()}
+
+
+def _tiers(told: dict[str, Any]) -> tuple[Tier, ...] | None:
+    """With the one that a price behind the first increment is; None where another begins before it."""
+    tiers: tuple[Tier, ...] = told["tiers"]
+    if told["next_rate"] is None:
+        return tiers
+    if tiers and tiers[0].after_seconds <= told["initial"]:
+        return None
+    changes = told["next_rate"] != told["rate"]
+    return (Tier(told["initial"], told["next_rate"]), *tiers) if changes else tiers
 
 
 def cells(rate: Rate) -> tuple[object, ...]:
@@ -228,7 +251,8 @@ def _delimiter(first: str) -> str:
 
 
 def _name(cell: str) -> str:
-    return re.sub(r"[\s_-]+", "_", cell.strip().lower())
+    name = re.sub(r"[\s_-]+", "_", cell.strip().lower())
+    return _OTHER_NAMES.get(name, name)
 
 
 def _plan(header: Sequence[str], parsers: dict[str, Parse]) -> list[tuple[str, Parse]]:
@@ -264,6 +288,7 @@ def _parsers(zone: tzinfo) -> dict[str, Parse]:
         "minimum_seconds": grace,
         "minimum_charge": amount,
         "tiers": _leaf(Tiers),
+        "next_rate": amount,
         "valid_from": lambda text: moment(text.strip()),
         "valid_till": lambda text: moment(text.strip()),
         "days": _leaf(Days),

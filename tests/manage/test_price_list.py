@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sipguard.manage.price_list import NAMES, PriceList, PriceListError, Problem, Row, cells
 from sipguard.model.rate import ALL_DAYS, PLAIN_TERMS, Rate, Tier, Window
+from sipguard.policy.rating import charge
 
 FULL = """\
 Prefix,Destination,Rate,Connect Fee,Initial,Next,Grace,Minimum-Seconds,minimum_charge,Tiers,Valid from,\
@@ -47,6 +48,34 @@ def test_every_column(file: Path) -> None:
         ),
     )  # fmt: skip
     assert second == Row(4, Rate(0, 0, "", "", 0, 1, 1, 2_000_000))
+
+
+def test_a_price_behind_the_first_increment_is_a_tier(file: Path) -> None:
+    """By the names that other billing systems have for them."""
+    content = "prefix,initial_interval,next_interval,initial_rate,next_rate,tiers\n"
+    lines = [
+        "1,60,6,1.5,0.9,",
+        "2,60,6,1.5,1.5,",
+        "3,60,6,1.5,0.9,600:0.5",
+        "4,60,6,1.5,,",
+        "5,60,6,1.5,0.9,60:0.5",
+    ]
+    *rows, problem = read(file, content + "\n".join(lines))
+    assert all(isinstance(row, Row) for row in rows)
+    told = [row.rate for row in rows if isinstance(row, Row)]
+    assert {(one.initial_seconds, one.next_seconds, one.rate_micros) for one in told} == {(60, 6, 1_500_000)}
+    assert [one.tiers for one in told] == [
+        (Tier(60, 900_000),),
+        (),
+        (Tier(60, 900_000), Tier(600, 500_000)),
+        (),
+    ]
+    assert [charge(told[0], seconds * 1_000).micros for seconds in (60, 61)] == [1_500_000, 1_590_000]
+    assert isinstance(problem, Problem)
+    assert str(problem) == "line 6, tiers: found '60:0.50', expected seconds beyond initial, with next_rate"
+    with file.open("w") as out:
+        csv.writer(out).writerows([NAMES, cells(told[2])])
+    assert read(file, file.read_bytes()) == [Row(2, told[2])]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
