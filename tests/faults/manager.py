@@ -81,6 +81,7 @@ async def post(database: Path, per_second: float, run: str, accounts: Sequence[s
     async with opened.reading() as conn:
         cash = await ledger.of_house(conn, LedgerKind.CASH)
         found = [await account.by_id(conn, name) for name in accounts]
+    begun = time.monotonic()
     for number in count():
         if stop.is_set():
             break
@@ -102,7 +103,7 @@ async def post(database: Path, per_second: float, run: str, accounts: Sequence[s
             print(error, file=sys.stderr)
         else:
             print(json.dumps({**told, "done": True}), flush=True)
-        await asyncio.sleep(1 / per_second)
+        await asyncio.sleep(max(0.0, begun + (number + 1) / per_second - time.monotonic()))
     await opened.close()
 
 

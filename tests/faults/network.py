@@ -91,6 +91,7 @@ class Network:
         self._asked: deque[Callable[[], None]] = deque()
         self._calls = count()
         self._rate = 0.0
+        self._due_ns = 0
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="ends", daemon=True)
         self._thread.start()
@@ -185,12 +186,15 @@ class Network:
         idle = not self._rate
         self._rate = per_second
         if idle and per_second:
+            self._due_ns = time.monotonic_ns()
             self._next()
 
     def _next(self) -> None:
+        """By the clock, and not by when the call before was placed: that many a second are meant."""
         if self._rate:
             self._call()
-            self.after(int(1e9 / self._rate), self._next)
+            self._due_ns += int(1e9 / self._rate)
+            self.after(max(0, self._due_ns - time.monotonic_ns()), self._next)
 
     def _call(self) -> None:
         number = next(self._calls)
