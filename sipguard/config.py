@@ -250,6 +250,32 @@ class Cdr(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Days (UTC) before today whose records are kept; 0: all, for ever. Money is never forgotten."""
 
 
+HostName = Annotated[str, Meta(min_length=1, max_length=253, description="a host name")]
+
+
+class Stats(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the proxy tells of itself over HTTP: /metrics, /stats, /calls, /healthz, /readyz."""
+
+    host: Annotated[str, Meta(description="an IP address of this machine, IPv6 without brackets")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0")] = 0
+    """0: nothing is served."""
+    token: Annotated[str, Meta(max_length=1024, description="at most 1024 characters")] = ""
+    """Asked for as a bearer token (RFC 6750), but not by /healthz and /readyz; empty: none is."""
+    names: Annotated[tuple[HostName, ...], Meta(description="an array of host names")] = ()
+    """Names that requests may be for, beside addresses and localhost."""
+    gateways: Annotated[int, Meta(ge=0, le=10_000, description="a count from 0 to 10000")] = 500
+    """Gateways that have series of their own in /metrics; the rest is told as one."""
+
+    def __post_init__(self) -> None:
+        address = _address(self.host)
+        if address is None:
+            raise _UnfitError("host", self.host, "an IP address of this machine, IPv6 without brackets")
+        if self.port and not address.is_loopback and not self.token:
+            raise _UnfitError("token", self.token, f"a token, because others reach {self.host}, too")
+
+
 FigureFront = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,6}\Z", description="1 to 7 digits, in quotes")]
 
 
@@ -498,6 +524,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     control: Annotated[Control, Meta(description="a [control] table")]
     calls: Annotated[Calls, Meta(description="a [calls] table")] = Calls()
     cdr: Annotated[Cdr, Meta(description="a [cdr] table")] = Cdr()
+    stats: Annotated[Stats, Meta(description="a [stats] table")] = Stats()
     series: Annotated[Series, Meta(description="a [series] table")] = Series()
     emergency: Annotated[Emergency, Meta(description="an [emergency] table")] = Emergency()
     dns: Annotated[Dns, Meta(description="a [dns] table")] = Dns()

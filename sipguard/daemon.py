@@ -35,10 +35,10 @@ from sipguard.calls.naming import Naming
 from sipguard.calls.recovery import ENDED_KEPT_MS, recover
 from sipguard.calls.trace import Filter, Tracer
 from sipguard.calls.trace import commands as trace_commands
-from sipguard.config import Config, Dns, GatewayHealth, Hep, Listener, name_server
+from sipguard.config import Config, Dns, GatewayHealth, Hep, Listener, Stats, name_server
 from sipguard.laps import Laps
 from sipguard.model.configuration import Settings
-from sipguard.policy import destination, registration
+from sipguard.policy import registration
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.policy.health import Rules
@@ -63,8 +63,8 @@ from sipguard.store import (
 )
 from sipguard.store.attempt import AttemptFile
 from sipguard.store.redo import replay as redo
-from sipguard.store.series_keeper import Keeper, Retention
 from sipguard.store.writer import Limits, Writer
+from sipguard.watch.watch import Watch
 
 log = structlog.get_logger()
 
@@ -166,6 +166,7 @@ class _Daemon:
             raise _CannotStartError(str(error)) from error
         engine.ask_registers(True)
         bound = [_listen(engine, listener) for listener in config.sip.listen]
+        watch_socket = _listen_for_stats(config.stats)
         listeners = Listeners((one.host, one.transports) for one in config.sip.listen)
         tcp, tls = config.sip.tcp, config.sip.tls
         engine.limit_streams(
@@ -238,6 +239,7 @@ class _Daemon:
             await _adopt_attempts(exchange, config.database.path, store, rows)
         self._laps.end("calls")
         auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
+        watch = Watch(config, exchange, auditor, store, epoch, watch_socket)
         follower = Follower(exchange, store, settings, loaded.revision)
         tracer = Tracer(
             exchange,
@@ -267,13 +269,6 @@ class _Daemon:
             for work in (follower.run(), _prune(store), records, auditor.run(), locks.run(), phones)
         ]
         tasks.append(loop.create_task(contexts.follow()))
-        figures = Keeper(
-            config.database.path,
-            time.time,
-            retention=Retention(config.series.minute_hours, config.series.hour_days),
-            destinations=destination.fronts(config.series.destinations),
-        )
-        tasks.append(loop.create_task(figures.run()))
         if exporter is not None:
             tasks.append(loop.create_task(exporter.run()))
             tracer.open(Filter(), exporter.send)
@@ -289,6 +284,7 @@ class _Daemon:
             if one is not None:
                 tls_only = "tls" in config.sip.listen[index].transports
                 await driver.streams.accept(index, one, tls=tls_only)
+        await watch.start(loop)
         self._laps.end("listeners")
         log.info(
             "daemon.ready",
@@ -311,7 +307,7 @@ class _Daemon:
                 names.stop()
             if exchange.naming is not None:
                 exchange.naming.stop()
-            await figures.close()
+            await watch.close()
             await registrar.close(exchange, store)
             exchange.alarms.stop()
             driver.stop()
@@ -371,6 +367,14 @@ def _listen(engine: Engine, listener: Listener) -> socket.socket | None:
         return stream.bind(listener.host, listener.port) if connects else None
     except OSError as error:
         raise _CannotStartError(f"cannot listen on {listener.host}:{listener.port}: {error}") from error
+
+
+def _listen_for_stats(stats: Stats) -> socket.socket | None:
+    """The socket for /metrics and its like, if they are served."""
+    try:
+        return stream.bind(stats.host, stats.port) if stats.port else None
+    except OSError as error:
+        raise _CannotStartError(f"cannot listen on {stats.host}:{stats.port} for stats: {error}") from error
 
 
 def _limits(config: Config) -> Limits:

@@ -104,8 +104,8 @@ BAD: list[tuple[str, str | None, str]] = [
     (
         MINIMAL + "[colour]\n",
         "colour",
-        "expected one of sip, database, control, calls, cdr, series, emergency, dns, gateways, numbers, auth,"
-        " registrar, trace,",
+        "expected one of sip, database, control, calls, cdr, stats, series, emergency, dns, gateways,"
+        " numbers, auth, registrar, trace,",
     ),
     # Of another type.
     ('sip = "x"\n' + REST, "sip", 'found "x", expected a [sip] table'),
@@ -159,6 +159,9 @@ BAD: list[tuple[str, str | None, str]] = [
         'found "a b", expected an IP address or host name',
     ),
     (LISTEN + LISTEN + REST, "sip.listen[1]", "expected an address other than that of listen[0]"),
+    (MINIMAL + '[stats]\nhost = "0.0.0.0"\nport = 1\n', "stats.token", 'found "", expected a token, because'),
+    (MINIMAL + '[stats]\nhost = "localhost"\n', "stats.host", 'found "localhost", expected an IP address'),
+    (MINIMAL + '[series]\ndestinations = ["+44"]\n', "series.destinations[0]", "expected 1 to 7 digits"),
     (MINIMAL + '[emergency]\nnumbers = ["999"]\n', "emergency.gateways", "expected at least one gateway id"),
 ]
 

@@ -71,6 +71,10 @@ class Locations:
         """Every contact that is known."""
         return [contact for contacts in self._contacts.values() for contact in contacts]
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return sum(map(len, self._contacts.values()))
+
     async def write(self, database: Database) -> None:
         """Have the store know what has changed. What fails is tried again the next time."""
         if not self._changed:

@@ -104,12 +104,27 @@ async def seen(view: View, scope: str, key: str, from_at: int, till_at: int, ste
 
 
 async def window(conn: AsyncConnection, scope: str, key: str, from_at: int, till_at: int) -> Point:
-    """Whole minutes of [from_at, till_at) added up, at `from_at`; scopes and keys as for `series`."""
+    """[from_at, till_at) added up, at `from_at`; scopes and keys as for `series`.
+
+    In whole minutes, of more than six hours in whole hours.
+    """
+    kept = MINUTE if till_at - from_at <= 6 * HOUR else HOUR
     sums = _Sums()
-    first = from_at - from_at % MINUTE
-    for row in await store.rows(conn, MINUTE, _STORED[scope], key, first, till_at):
+    first = from_at - from_at % kept
+    for row in await store.rows(conn, kept, _STORED[scope], key, first, till_at):
         sums.add(row)
     return sums.point(first, None, None)
+
+
+async def windows(
+    conn: AsyncConnection, scope: Scope, from_at: int, till_at: int, step: int = MINUTE
+) -> dict[str, Point]:
+    """Whole steps (MINUTE or HOUR) of [from_at, till_at) added up, of every key that has any."""
+    first = from_at - from_at % step
+    sums: dict[str, _Sums] = {}
+    for key, row in await store.by_key(conn, step, scope, first, till_at):
+        sums.setdefault(key, _Sums()).add(row)
+    return {key: sum.point(first, None, None) for key, sum in sums.items()}
 
 
 _STORED: dict[str, tuple[Scope, ...]] = {

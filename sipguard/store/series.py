@@ -104,6 +104,14 @@ async def rows(
     return sorted(found, key=lambda row: row.at)
 
 
+async def by_key(
+    conn: AsyncConnection, step: int, scope: Scope, from_at: int, till_at: int
+) -> list[tuple[str, Row]]:
+    """Every key of a scope with its rows of from_at <= at < till_at added up, by currency, at `from_at`."""
+    given = {"step": step, "scope": scope.value, "first": from_at, "till": till_at}
+    return [(key, Row(from_at, *row)) for key, *row in await conn.execute(_BY_KEY, given)]
+
+
 async def oldest(conn: AsyncConnection, step: int) -> int | None:
     """Unix seconds of the first row of a step; None where there is none."""
     at: int | None = await conn.scalar(_OLDEST, {"step": step})
@@ -128,13 +136,25 @@ async def keys(conn: AsyncConnection, scope: Scope, from_at: int, limit: int) ->
     return [str(row[0]) for row in await conn.execute(_KEYS, given)]
 
 
-_ROWS = text(
-    """
+_MOMENTS = """
 WITH RECURSIVE moment (at) AS (
     SELECT :first WHERE :first < :till UNION ALL SELECT at + :step FROM moment WHERE at + :step < :till)
+"""
+_ROWS = text(
+    _MOMENTS
+    + """
 SELECT s.at, s.currency, s.answered, s.refused, s.failed, s.cancelled, s.duration_ms, s.pdd_ms, s.pdd_calls,
     s.charge_micros, s.cost_micros, s.balance_micros, s.sub_accounts
 FROM moment CROSS JOIN series s ON s.step = :step AND s.at = moment.at AND s.scope = :scope AND s.key = :key
+"""
+)
+_BY_KEY = text(
+    _MOMENTS
+    + """
+SELECT s.key, s.currency, sum(s.answered), sum(s.refused), sum(s.failed), sum(s.cancelled),
+    sum(s.duration_ms), sum(s.pdd_ms), sum(s.pdd_calls), sum(s.charge_micros), sum(s.cost_micros), NULL, NULL
+FROM moment CROSS JOIN series s ON s.step = :step AND s.at = moment.at AND s.scope = :scope
+GROUP BY s.key, s.currency
 """
 )
 _OLDEST = text("SELECT at FROM series WHERE step = :step ORDER BY at LIMIT 1")

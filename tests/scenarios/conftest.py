@@ -23,6 +23,7 @@ OVER_TLS = os.environ.get("SIPGUARD_OVER") == "tls"
 """Play everything over TLS: callers and gateways behind tunnels (`make scenarios OVER=tls`)."""
 
 TLS_PORT, TUNNEL_PORT = 5061, 5070
+STATS_PORT = 9470
 GATEWAYS = range(100, 120)
 """Host numbers of gateways, for which there is a certificate."""
 
@@ -192,6 +193,7 @@ def site(
     listeners, tables = [], ""
     if secure is not None:
         data, listeners, tables = secure.data(data), [secure.listener()], secure.tables()
+    tables += f'[stats]\nhost = "{loopback.host(1)}"\nport = {STATS_PORT}\n'
     directory = tmp_path_factory.mktemp("site")
     with Daemon(directory, loopback.host(1), listeners=listeners, more=tables) as daemon:
         daemon.init(data, loopback)

@@ -1,0 +1,106 @@
+"""Puts this room together: one object for the daemon to start and to close."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from sipguard.calls.audit import Auditor
+from sipguard.calls.exchange import Exchange
+from sipguard.config import Config
+from sipguard.policy import destination
+from sipguard.store.database import Database
+from sipguard.store.series_keeper import Keeper, Retention
+from sipguard.watch import pulse as pulses
+from sipguard.watch.meter import BOUNDS, Meter
+from sipguard.watch.pulse import Pulse
+
+if TYPE_CHECKING:
+    from sipguard.watch.http import Server
+
+
+class Watch:
+    """What the proxy shows of itself. `start` it when calls are taken, `close` it before the store is."""
+
+    def __init__(
+        self,
+        config: Config,
+        exchange: Exchange,
+        auditor: Auditor,
+        store: Database,
+        epoch: int,
+        listener: socket.socket | None,
+    ) -> None:
+        """`listener`: bound, for whoever asks over HTTP; None: nobody can."""
+        self._config, self._exchange = config, exchange
+        self._auditor, self._store, self._epoch = auditor, store, epoch
+        self._listener = listener
+        self._meter = Meter(config.stats.gateways)
+        self._pulse = Pulse()
+        self._keeper = Keeper(
+            config.database.path,
+            time.time,
+            retention=Retention(config.series.minute_hours, config.series.hour_days),
+            destinations=destination.fronts(config.series.destinations),
+            bounds=BOUNDS,
+            on_counted=self._meter.take,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: Server | None = None
+
+    async def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer, and begin to count."""
+        if self._listener is not None:
+            self._server = await self._serve(self._listener)
+        self._tasks = [
+            loop.create_task(pulses.run(self._pulse, self._counted, self._beat)),
+            loop.create_task(self._keeper.run()),
+        ]
+
+    async def close(self) -> None:
+        """End all of it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.close()
+        await self._keeper.close()
+
+    async def _serve(self, listener: socket.socket) -> Server:
+        # Only here: a daemon without the listener starts without them, and without their memory.
+        from sipguard.watch.endpoints import OPEN_PATHS, Endpoints
+        from sipguard.watch.http import Server
+        from sipguard.watch.metrics import Exposition
+        from sipguard.watch.summary import Summary
+
+        stats, database = self._config.stats, self._config.database
+        disks = {"database": database.path.parent, "redo": database.redo.directory or database.path.parent}
+        summary = Summary(
+            self._exchange,
+            self._auditor,
+            self._store,
+            self._meter,
+            self._pulse,
+            epoch=self._epoch,
+            disks=disks,
+            gateways_max=stats.gateways,
+        )
+        endpoints = Endpoints(self._exchange, summary, Exposition(), self._keeper.turn)
+        server = Server(
+            endpoints.handle,
+            names=frozenset(stats.names),
+            token=stats.token or None,
+            open_paths=OPEN_PATHS,
+        )
+        summary.server_refused = lambda: server.refused
+        await server.start(listener)
+        return server
+
+    def _counted(self) -> tuple[int, int, int]:
+        tally = self._exchange.tally
+        return tally.attempts, tally.answered, tally.refused
+
+    def _beat(self) -> None:
+        """Every second."""
