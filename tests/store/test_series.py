@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sipguard.manage.desk import View
+from sipguard.manage.desk import Desk
 from sipguard.manage.errors import InvalidError, NotFoundError
 from sipguard.manage.series import Point, seen, series, window
 from sipguard.model.actor import Actor, Role, Via
 from sipguard.model.cdr import GatewayTry, Outcome
 from sipguard.model.ledger import Entry
 from sipguard.policy import destination
-from sipguard.store import feed, ledger
+from sipguard.store import database, feed, ledger
 from sipguard.store.batch import BatchWriter, CallClosed, Record
 from sipguard.store.series import HOUR, MINUTE
 from sipguard.store.series_step import Bounds, Counted, Kept, Stepper, reset
@@ -301,10 +302,15 @@ def test_who_sees_what(path: Path) -> None:
     viewer = Actor("v", Role.VIEWER, Via.SESSION)
 
     def told(actor: Actor, scope: str, key: str) -> int:
-        async def query(conn: Any) -> list[Point]:
-            return await seen(View(conn, actor, 0), scope, key, NOON, NOON + 60, MINUTE)
+        async def query() -> list[Point]:
+            opened = database.open(path)
+            try:
+                async with Desk(opened).reading(actor) as view:
+                    return await seen(view, scope, key, NOON, NOON + 60, MINUTE)
+            finally:
+                await opened.close()
 
-        return sum(point.attempts for point in books.read(path, query))
+        return sum(point.attempts for point in asyncio.run(query()))
 
     assert told(customer, "agent", "customer") == 2
     assert told(viewer, "agent", "agent") == told(viewer, "all", "") == 2
