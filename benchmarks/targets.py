@@ -132,6 +132,8 @@ socket = "sipguard.sock"
 drain_seconds = 0
 [log]
 level = "warning"
+[web]
+enabled = false
 """
         (directory / "new" / "sipguard.toml").write_text(config)
         done = subprocess.run(

@@ -483,17 +483,48 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     format: Annotated[Literal["console", "json"], Meta(description='"console" or "json"')] = "console"
 
 
+class WebSession(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """For how long somebody who signed in is known."""
+
+    idle_minutes: Annotated[int, Meta(ge=1, le=10_080, description="whole minutes from 1 to 10080")] = 30
+    """A session that nobody uses is over after so long."""
+    hours: Annotated[int, Meta(ge=1, le=720, description="whole hours from 1 to 720")] = 12
+    """A session is over after so long, used or not."""
+
+
 class Web(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The API and the pages, served by a process of their own."""
 
+    enabled: Annotated[bool, Meta(description="true or false")] = True
+    """Whether `sipguard run` starts it, too."""
     host: Annotated[str, Meta(description="an IP address of this machine, IPv6 without brackets")] = (
         "127.0.0.1"
     )
     port: Port = 8060
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, Meta(description="an IP address, or a network as in 192.0.2.0/24")], ...],
+        Meta(description="an array of IP addresses and networks"),
+    ] = ()
+    """Who is believed when it says for whom it asks (X-Forwarded-For) and how it was asked (-Proto)."""
+    source_requests_per_second: Annotated[
+        int, Meta(ge=1, le=100_000, description="a count from 1 to 100000")
+    ] = 1_000
+    """From one address, in the long run; beyond, 429."""
+    login_requests_per_second: Annotated[
+        int, Meta(ge=1, le=100_000, description="a count from 1 to 100000")
+    ] = 500
+    """By one login, likewise."""
+    session: Annotated[WebSession, Meta(description="a [web.session] table")] = WebSession()
 
     def __post_init__(self) -> None:
         if _address(self.host) is None:
             raise _UnfitError("host", self.host, "an IP address of this machine, IPv6 without brackets")
+        for index, text in enumerate(self.trusted_proxies):
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                expected = "an IP address, or a network as in 192.0.2.0/24"
+                raise _UnfitError(f"trusted_proxies[{index}]", text, expected) from None
 
 
 Depth = Annotated[int, Meta(ge=1, le=1_000, description="levels from 1 to 1000")]

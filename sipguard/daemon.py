@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-import logging
 import secrets
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -35,8 +34,10 @@ from sipguard.calls.naming import Naming
 from sipguard.calls.recovery import ENDED_KEPT_MS, recover
 from sipguard.calls.trace import Filter, Tracer
 from sipguard.calls.trace import commands as trace_commands
+from sipguard.child import Child
 from sipguard.config import Config, Dns, GatewayHealth, Hep, Listener, Stats, name_server
 from sipguard.laps import Laps
+from sipguard.logs import configure_log
 from sipguard.model.configuration import Settings
 from sipguard.policy import registration
 from sipguard.policy.directory import Directory
@@ -81,12 +82,15 @@ BARRIER_SECONDS = 5.0
 """How long a reader waits for the database to have what the log has."""
 
 
-def run(config: Config) -> int:
-    """Run until SIGTERM or SIGINT; the exit status of the process."""
-    _configure_log(config)
+def run(config: Config, web: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status of the process.
+
+    `web`: the command of the web process, which then comes and goes with this one.
+    """
+    configure_log(config.log)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_Daemon(config).run())
+            return runner.run(_Daemon(config, web).run())
     except (database.StoreError, control.ControlError, _CannotStartError) as error:
         sys.stderr.write(f"sipguard: {error}\n")
         return 1
@@ -97,8 +101,9 @@ class _CannotStartError(Exception):
 
 
 class _Daemon:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, web: Sequence[str] | None) -> None:
         self._config = config
+        self._web = Child("web", web) if web is not None and config.web.enabled else None
         self._laps = Laps()
         self._stop = asyncio.Event()
 
@@ -296,6 +301,8 @@ class _Daemon:
             calls_lost=recovered.lost,
             ms=self._laps.ms,
         )
+        if self._web is not None:
+            self._web.start()  # only now: no call waits for it
         try:
             await self._stop.wait()
             await self._drain(exchange)
@@ -317,6 +324,8 @@ class _Daemon:
             driver.stop()
             await driver.close()
             await server.close()
+            if self._web is not None:
+                await self._web.close()
             log.info("daemon.stopped", calls_left=len(exchange.current))
 
     async def _drain(self, exchange: Exchange) -> None:
@@ -463,23 +472,3 @@ def _tune_interpreter() -> None:
     gc.enable()
     # The writer's thread prepares its rows while calls wait for the loop: give way within half a millisecond.
     sys.setswitchinterval(0.0005)
-
-
-def _configure_log(config: Config) -> None:
-    renderer: structlog.typing.Processor
-    if config.log.format == "json":
-        renderer = structlog.processors.JSONRenderer()
-    else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[config.log.level.upper()]
-        ),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )

@@ -15,7 +15,7 @@ from sipguard.cli.shell import Shell, UnavailableError, json_option, plain, show
 @click.command()
 @click.pass_context
 def run(context: click.Context) -> None:
-    """Run the daemon in the foreground until SIGTERM or SIGINT."""
+    """Run the daemon in the foreground until SIGTERM or SIGINT, and with it the API and the pages."""
     shell: Shell = context.obj
     config = shell.config
     if not config.database.path.exists():
@@ -26,7 +26,8 @@ def run(context: click.Context) -> None:
         import structlog.dev  # noqa: F401  # would take rich for tracebacks, which the daemon writes plainly
     from sipguard import daemon
 
-    context.exit(daemon.run(config))
+    web = [sys.executable, "-m", "sipguard", "--config", str(shell.file.resolve()), "web", "--with-daemon"]
+    context.exit(daemon.run(config, web))
 
 
 @contextmanager

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+
 import click
 
-from sipguard.cli.shell import Shell, store_failures
+from sipguard.cli.shell import Shell, WrongError, store_failures
+
+NICENESS = 5
+"""Beside a daemon: where the processor is short, calls come before pages."""
 
 
 @click.command()
+@click.option("--with-daemon", is_flag=True, hidden=True, help="Started by it: end when standard input does.")
 @click.pass_obj
-def web(shell: Shell) -> None:
-    """Serve the API and the pages in the foreground until SIGTERM or SIGINT."""
+def web(shell: Shell, with_daemon: bool) -> None:
+    """Serve the API and the pages in the foreground until SIGTERM or SIGINT.
+
+    `sipguard run` does so by itself, unless [web] says enabled = false.
+    """
+    if with_daemon:
+        os.nice(NICENESS)
+        threading.Thread(target=_end_with_daemon, daemon=True).start()
     import asyncio
 
     from sipguard.web import server
 
     with store_failures(shell.config.database.path):
-        asyncio.run(server.serve(shell.config))
+        try:
+            asyncio.run(server.serve(shell.config))
+        except server.CannotServeError as error:
+            raise WrongError(str(error)) from None
+
+
+def _end_with_daemon() -> None:
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

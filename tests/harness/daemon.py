@@ -39,6 +39,12 @@ drain_seconds = 0
 format = "json"
 """
 
+# A second process beside each of the many that the tests start would cost more than all of them.
+_NO_WEB = """
+[web]
+enabled = false
+"""
+
 
 class Daemon:
     """One installation. It outlives its process: `kill` and `start` again are a crash and a recovery."""
@@ -67,6 +73,8 @@ class Daemon:
         self._starts = 0
         directory.mkdir(parents=True, exist_ok=True)
         others = "".join(f", {listener}" for listener in listeners)
+        if "[web]" not in more:
+            more += _NO_WEB
         self.config.write_text(
             _CONFIG.format(host=host, port=port, slice_seconds=slice_seconds, listeners=others) + more
         )
