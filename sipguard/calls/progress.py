@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from sipguard.calls import admission, control, redirection, saved, settlement, unfinished
 from sipguard.calls.call import Call
-from sipguard.calls.closing import close, record
+from sipguard.calls.closing import BYE_PATIENCE_NS, close, record
 from sipguard.calls.exchange import Exchange
 from sipguard.model.cdr import GatewayTry
 from sipguard.sip.events import Answered, Ended, Failed
@@ -91,8 +92,10 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
     state = saved.save(call, exchange.clock.boot)
     answered = CallAnswered(call.id, call.answered_ms, event.dialog, state)
 
+    release = _patiently(exchange, call) if call.permit.emergency else lambda: exchange.release(call.id)
+
     def durable() -> None:
-        exchange.release(call.id)
+        release()
         unfinished.settled(exchange, call)
 
     naming = exchange.naming
@@ -101,6 +104,24 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
     else:
         exchange.writer.submit(answered, durable)
     control.watch(exchange, call)
+
+
+def _patiently(exchange: Exchange, call: Call) -> Callable[[], None]:
+    """Lets the answer of an emergency call go: when that is called, but no later than a BYE would. It costs
+    nothing, so a disk that is full takes nothing from anybody by it, and somebody needs help."""
+    waits = True
+
+    def once(_: int = call.id) -> None:
+        nonlocal waits
+        if waits:
+            waits = False
+            exchange.release(call.id)
+
+    if exchange.writer.healthy:
+        exchange.alarms.at(exchange.clock.now().monotonic_ns + BYE_PATIENCE_NS, once, call.id)
+    else:
+        once()
+    return once
 
 
 def on_ended(exchange: Exchange, event: Ended) -> None:
