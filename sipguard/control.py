@@ -1,4 +1,4 @@
-"""How the command line talks to the running daemon: JSON lines over a Unix socket.
+"""How the command line and the web process talk to the running daemon: JSON lines over a Unix socket.
 
 A request is one line ``{"command": "status", "args": {...}}``; its answer is one line, ``{"ok": ...}``
 with what the handler returned or ``{"error": "..."}``. Whoever may open the socket may do everything: it
@@ -12,7 +12,9 @@ import inspect
 import os
 import socket
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -24,6 +26,16 @@ ANSWER_BYTES_MAX = 64 * 1024 * 1024
 Handler = Callable[[dict[str, object]], object]
 """Gets the arguments of the request, returns what JSON can hold, or an awaitable of it. May raise
 ControlError with a message for the person who asked; everything else that it raises is a bug of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a handler returns that lends something for as long as whoever asked stays connected."""
+
+    answer: object
+    """What JSON can hold."""
+    end: Callable[[], Awaitable[None]]
+    """Awaited once, when the connection has gone, however it went: closed, broken, its process killed."""
 
 
 class ControlError(Exception):
@@ -81,9 +93,10 @@ class Server:
         peer.add_done_callback(self._peers.pop)
 
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        leases: list[Lease] = []
         try:
             while line := await reader.readline():
-                writer.write(await self._answer(line) + b"\n")
+                writer.write(await self._answer(line, leases) + b"\n")
                 await writer.drain()
         except ValueError:
             writer.write(_error(f"a request is at most {REQUEST_BYTES_MAX} bytes") + b"\n")
@@ -91,8 +104,11 @@ class Server:
             pass  # whoever asked has gone
         finally:
             writer.close()
+            if self._server is not None:  # else the daemon ends, and what it lent with it
+                for lease in leases:
+                    await lease.end()
 
-    async def _answer(self, line: bytes) -> bytes:
+    async def _answer(self, line: bytes, leases: list[Lease]) -> bytes:
         try:
             request = msgspec.json.decode(line, type=_Request)
         except msgspec.DecodeError as error:
@@ -104,6 +120,9 @@ class Server:
             result = handler(request.args)
             if inspect.isawaitable(result):
                 result = await result
+            if isinstance(result, Lease):
+                leases.append(result)
+                result = result.answer
             return msgspec.json.encode({"ok": result})
         except ControlError as error:
             return _error(str(error))
@@ -146,6 +165,42 @@ def ask(path: Path, command: str, *, timeout_seconds: float = 10.0, **args: obje
             raise ControlError(f"only the daemon's own user may use {path}") from None
         except OSError as error:
             raise ControlError(f"{path}: {error.strerror or error}") from None
+    return _read(path, line)
+
+
+@asynccontextmanager
+async def asking(
+    path: Path, command: str, *, timeout_seconds: float = 10.0, **args: object
+) -> AsyncIterator[object]:
+    """Ask the daemon at `path` without blocking the loop; connected, with the answer, until the block ends.
+
+    A lease (see Lease) lasts as long. Raises as `ask`.
+    """
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            reader, writer = await asyncio.open_unix_connection(path, limit=ANSWER_BYTES_MAX)
+    except TimeoutError:
+        raise ControlError(f"the daemon at {path} gave no answer in {timeout_seconds:g} s") from None
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise NotRunningError(f"the daemon is not running: nobody answers at {path}") from None
+    except OSError as error:
+        raise ControlError(f"{path}: {error.strerror or error}") from None
+    try:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                writer.write(msgspec.json.encode({"command": command, "args": args}) + b"\n")
+                line = await reader.readline()
+        except TimeoutError:
+            raise ControlError(f"the daemon at {path} gave no answer in {timeout_seconds:g} s") from None
+        except (OSError, ValueError) as error:
+            raise ControlError(f"{path}: {error}") from None
+        yield _read(path, line)
+    finally:
+        writer.close()
+
+
+def _read(path: Path, line: bytes) -> object:
+    """What an answer says. Raises NotRunningError, ControlError."""
     if not line.endswith(b"\n"):
         raise NotRunningError(f"the daemon at {path} went away before it answered")
     answer = msgspec.json.decode(line, type=dict[str, object])

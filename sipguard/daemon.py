@@ -25,6 +25,7 @@ from sipguard.calls.audit import Auditor
 from sipguard.calls.clock import SystemClock
 from sipguard.calls.commands import handlers
 from sipguard.calls.dispatch import dispatcher
+from sipguard.calls.earmark import earmarks
 from sipguard.calls.exchange import Exchange
 from sipguard.calls.follow import Follower
 from sipguard.calls.gateways import Gateways
@@ -263,6 +264,7 @@ class _Daemon:
                 "refresh": lambda _: follower.refresh(),
                 "barrier": lambda _: _barrier(writer),
                 "stop": lambda _: self._stop.set(),
+                "earmark": earmarks(exchange, follower, epoch),
                 **trace_commands(tracer),
             },
             lambda message: log.error("control.failed", message=message),

@@ -15,7 +15,6 @@ from sipguard.store import configuration, feed, ledger
 from sipguard.store.database import Database
 
 POLL_SECONDS = 0.5
-LEDGER = "ledger"
 
 
 class Follower:
@@ -45,12 +44,15 @@ class Follower:
                 changes = await feed.since(conn, self._revision)
                 if not changes:
                     return self._revision
-                posted = [change.id for change in changes if change.noun == LEDGER]
+                posted = [change.id for change in changes if change.noun == feed.LEDGER]
                 entries = [await ledger.entry(conn, key) for key in posted]
-                directory = await self._directory(conn) if len(posted) < len(changes) else None
+                judged_by = any(change.noun not in feed.NOT_JUDGED_BY for change in changes)
+                directory = await self._directory(conn) if judged_by else None
             for entry in entries:
                 if entry is not None:
+                    # One step: what was kept for the entry is free only once it is taken off the balance.
                     self._exchange.funds.post(entry.postings)
+                    self._exchange.funds.unmark(entry.key)
             if directory is not None:
                 self._swap(directory)
             self._revision = changes[-1].revision

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.manage.errors import ForbiddenError, ManageError, NotFoundError
@@ -75,6 +75,13 @@ class View:
             raise NotFoundError(noun, id)
         return row
 
+    def within(self, column: ColumnElement[int | None]) -> ColumnElement[bool]:
+        """As a condition: that the account in `column` is in scope."""
+        own = self.actor.account_key
+        if own is None:
+            return true()
+        return or_(column == own, column.in_(select(tree.below(own).c.key)))
+
     async def effective(self) -> Authorization:
         """What the actor may do at this moment: the intersection of the grants along its chain."""
         if self.actor.account_key is None:
@@ -88,6 +95,8 @@ class Act(View):
 
     action: str
     """"account.modify": noun and verb, as the audit log has it."""
+    kept: AsyncExitStack
+    """What is entered here is left when the transaction is committed, or rolled back."""
     used: Authorization | None = field(default=None, init=False)
     """The authorization that was asked for last: what the next `changed` was done by."""
 
@@ -161,8 +170,8 @@ class Desk:
         act: Act | None = None
         try:
             _refuse_readers(actor)
-            async with self.store.writing() as conn:
-                act = Act(conn, actor, now_ms, self, action)
+            async with AsyncExitStack() as kept, self.store.writing() as conn:
+                act = Act(conn, actor, now_ms, self, action, kept)
                 if authorization is not None:
                     await act.require(authorization)
                 yield act
@@ -179,7 +188,7 @@ class Desk:
         if isinstance(error, NotFoundError):
             noun, id = error.noun, str(error.id)
         async with self.store.writing() as conn:
-            told = Act(conn, actor, now_ms, self, action)
+            told = Act(conn, actor, now_ms, self, action, AsyncExitStack())
             told.used = act.used if act is not None else None
             await _record(told, noun, id, actor.account_key, "refused", {"reason": str(error)})
 

@@ -59,6 +59,10 @@ class ConflictError(ManageError):
         self.standing_in_the_way = tuple(standing_in_the_way)
 
 
+class UnavailableError(ManageError):
+    """It could be done, but not at this moment: the daemon that has to be asked is not there."""
+
+
 class StaleError(ManageError):
     """Somebody changed it since the actor read it."""
 

@@ -17,5 +17,5 @@ def desk(config: Config, store: Database) -> Desk:
             depth_limit=config.manage.depth_limit,
             sub_agents_need_approval=config.manage.sub_agents_need_approval,
         ),
-        proxy=Proxy(config.control.socket),
+        proxy=Proxy(config.control.socket, config.database.redo.directory),
     )

@@ -14,15 +14,17 @@ WAKE_SECONDS = 2.0
 class Proxy:
     """The proxy behind one control socket; shared by all requests of a process."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, socket: Path, redo: Path | None = None) -> None:
+        """`redo`: directory of the log, None: that of the database."""
+        self.socket = socket
+        self.redo = redo
         self._waking: asyncio.Task[None] | None = None
         self._again = False
 
     async def ask(self, command: str, *, timeout_seconds: float = 10.0, **args: object) -> object:
         """The proxy's answer. Raises NotRunningError, ControlError."""
         return await asyncio.to_thread(
-            lambda: ask(self._socket, command, timeout_seconds=timeout_seconds, **args)
+            lambda: ask(self.socket, command, timeout_seconds=timeout_seconds, **args)
         )
 
     async def live_calls(self, account_id: str) -> bool | None:

@@ -49,7 +49,8 @@ def place(path: tuple[int | str, ...]) -> str:
     return text
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text, if nothing in it is hidden. Raises ValueError."""
     # Cf: marks that turn the direction of writing or are not seen at all make one name look like another.
     if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for char in text):
         raise ValueError("holds a character that cannot be seen")
@@ -66,7 +67,7 @@ def _known_zone(text: str) -> str:
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@+-]*$"
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=ID_PATTERN)]
 """Of anything that people name by an id: goes into URLs, files and logs as it stands."""
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(printable)]
 Memo = Annotated[str, Field(max_length=2_000)]
 Micros = Annotated[int, Field(ge=-MICROS_LIMIT, le=MICROS_LIMIT)]
 Amount = Annotated[int, Field(gt=0, le=MICROS_LIMIT)]

@@ -5,6 +5,9 @@
 A hold belongs to a call and to a ledger account. It is taken for all ledgers of a request or for none,
 grows by `extend`, moves to another vendor by `retarget`, and ends in `settle` or `release`. What is held
 by a ledger is the sum over the calls that hold on it; `totals` recomputes it and asserts that it is so.
+
+An earmark is a hold that belongs to no call but to an entry that another process is about to write: a payment
+by hand takes its money as a call does.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ class Totals(NamedTuple):
 class Funds:
     """Money of every ledger account. A ledger that was never posted to has balance 0."""
 
-    __slots__ = ("_balances", "_held", "_held_micros", "_holds", "_pairs", "_recount")
+    __slots__ = ("_balances", "_earmarks", "_held", "_held_micros", "_holds", "_marked", "_pairs", "_recount")
 
     def __init__(self, balances: Mapping[int, Micros] | Iterable[tuple[int, Micros]] = ()) -> None:
         """`balances`: what the journal sums to, by ledger."""
@@ -57,13 +60,16 @@ class Funds:
         self._pairs = 0
         self._held_micros = 0
         self._recount: Recount | None = None
+        self._earmarks: dict[str, int] = {}
+        self._marked = 0
+        """Earmarks since the start: their numbers among the holds are negative, those of calls are not."""
 
     def balance(self, ledger: int) -> Micros:
         """Sum of all postings of the ledger; negative while credit is used."""
         return self._balances.get(ledger, 0)
 
     def held(self, ledger: int) -> Micros:
-        """Sum of what calls hold on the ledger; never negative."""
+        """Sum of what calls and earmarks hold on the ledger; never negative."""
         return self._held.get(ledger, 0)
 
     def held_by(self, call: int, ledger: int) -> Micros:
@@ -119,6 +125,25 @@ class Funds:
             self._drop(call, ledger)
         del self._holds[call]
 
+    def earmark(self, key: str, wanted: Sequence[Want]) -> Shortage | None:
+        """Keep money for the entry of that key, all that is wanted or nothing, until `unmark`."""
+        assert key not in self._earmarks, f"entry {key} has its money already"
+        shortage = self.hold(-1 - self._marked, wanted)
+        if shortage is None:
+            self._marked += 1
+            self._earmarks[key] = -self._marked
+        return shortage
+
+    def is_earmarked(self, key: str) -> bool:
+        """Whether money is kept for the entry of that key."""
+        return key in self._earmarks
+
+    def unmark(self, key: str) -> None:
+        """Let go of what is kept for an entry, if anything is: it was posted, or never will be."""
+        marked = self._earmarks.pop(key, None)
+        if marked is not None:
+            self.release(marked)
+
     def post(self, postings: Sequence[Posting]) -> None:
         """Apply an entry that the journal has taken: a payment, a reversal, a correction."""
         assert sum(posting.amount_micros for posting in postings) == 0, f"unbalanced: {postings}"
@@ -128,10 +153,10 @@ class Funds:
 
     def sums(self) -> Totals:
         """The open holds as they are kept count of; costs nothing."""
-        return Totals(len(self._holds), self._pairs, self._held_micros)
+        return Totals(len(self._holds) - len(self._earmarks), self._pairs, self._held_micros)
 
     def held_ledgers(self) -> dict[int, Micros]:
-        """What calls hold, by ledger; ledgers that nothing is held on are left out."""
+        """What is held, by ledger; ledgers that nothing is held on are left out."""
         return dict(self._held)
 
     def holds_of(self, call: int) -> Mapping[int, Micros]:
@@ -152,7 +177,8 @@ class Funds:
                 assert amount > 0, f"hold of {amount} on ledger {ledger}"
                 held[ledger] = held.get(ledger, 0) + amount
         assert held == self._held, "holds of the calls and of the ledgers differ"
-        counted = Totals(len(self._holds), sum(map(len, self._holds.values())), sum(held.values()))
+        calls = len(self._holds) - len(self._earmarks)
+        counted = Totals(calls, sum(map(len, self._holds.values())), sum(held.values()))
         assert counted == self.sums(), f"{counted} counted, {self.sums()} kept"
         return counted
 

@@ -14,6 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.store.metadata import insert_row, metadata
 
+LEDGER = "ledger"
+"""What the feed calls entries of the journal."""
+NOT_JUDGED_BY = frozenset({LEDGER, "payment", "payment_request", "card", "card_batch", "number_range"})
+"""Changes that no call is judged by: the directory stays as it is."""
+
 change = Table(
     "change",
     metadata,

@@ -9,12 +9,12 @@ from fastapi import APIRouter, FastAPI
 import sipguard
 from sipguard.manage.desk import Desk
 from sipguard.web import document, pages, problem
-from sipguard.web.api import account, session, tree
+from sipguard.web.api import account, payment, session, tree
 from sipguard.web.gate import Gate
 from sipguard.web.pace import Pace
 
 PREFIX = "/api/v1"
-ROUTERS: tuple[APIRouter, ...] = (session.router, account.router, tree.router)
+ROUTERS: tuple[APIRouter, ...] = (session.router, account.router, tree.router, payment.router)
 
 
 @dataclass(frozen=True, slots=True)

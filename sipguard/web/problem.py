@@ -19,6 +19,7 @@ from sipguard.manage.errors import (
     ManageError,
     NotFoundError,
     StaleError,
+    UnavailableError,
 )
 from sipguard.manage.idempotency import AnsweredError, ReusedError
 from sipguard.manage.login import SignInError
@@ -82,6 +83,7 @@ _STATUS: dict[type[ManageError], int] = {
     ConflictError: 409,
     StaleError: 412,
     ReusedError: 422,
+    UnavailableError: 503,
 }
 
 
