@@ -15,11 +15,11 @@ as they are in the very transaction that acts.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Row, Select, or_, select, true
+from sqlalchemy import CTE, ColumnElement, Row, Select, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.manage.errors import ForbiddenError, ManageError, NotFoundError
@@ -42,6 +42,7 @@ class View:
     now_ms: int
     """Unix milliseconds: the moment of the request."""
     desk: Desk
+    _below: CTE | None = field(default=None, init=False)
 
     async def sees(self, account_key: int | None) -> bool:
         """Whether an account is in the actor's scope: its own or below it. None stands for the operator."""
@@ -76,11 +77,19 @@ class View:
         return row
 
     def within(self, column: ColumnElement[int | None]) -> ColumnElement[bool]:
-        """As a condition: that the account in `column` is in scope."""
+        """As a condition: that the account in `column` is in scope. For lists: it walks the whole subtree."""
         own = self.actor.account_key
         if own is None:
             return true()
-        return or_(column == own, column.in_(select(tree.below(own).c.key)))
+        if self._below is None:
+            self._below = tree.below(own)
+        return or_(column == own, column.in_(select(self._below.c.key)))
+
+    async def visible(self, account_keys: Iterable[int | None]) -> Set[int]:
+        """Those of some accounts that are in scope: for a page, by a walk up from each."""
+        keys = {key for key in account_keys if key is not None}
+        own = self.actor.account_key
+        return keys if own is None else await tree.at_or_below(self.conn, own, keys)
 
     async def effective(self) -> Authorization:
         """What the actor may do at this moment: the intersection of the grants along its chain."""

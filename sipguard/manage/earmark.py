@@ -1,13 +1,13 @@
 """Money that leaves an account by hand is kept from the calls before it is booked.
 
-By whoever knows what calls hold: while a daemon runs that is the daemon; else it is us, as long as we keep one
-from starting.
+By whoever knows what calls hold: while a daemon runs that is the daemon; else it is us, as long as we keep
+one from starting.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
@@ -45,26 +45,31 @@ async def earmark(act: Act, key: str, outflow: Outflow) -> AsyncIterator[None]:
 
     Raises ConflictError where there is not enough, UnavailableError where nobody can tell.
     """
-    proxy = act.desk.proxy
-    if proxy is not None:
-        try:
-            asking = control.asking(
-                proxy.socket, "earmark", timeout_seconds=ASK_SECONDS, key=key, wanted=[outflow]
-            )
-            async with asking as answer:
-                await _check(act, answer)
-                yield
-                return
-        except NotRunningError:
-            pass
-        except ControlError as error:
-            raise UnavailableError(f"the money cannot be moved now: {error}") from None
-    try:
-        with lock.alone(act.desk.store.path):
+    async with AsyncExitStack() as stack:
+        if not await _lent(act, stack, key, outflow):
+            try:
+                stack.enter_context(lock.alone(act.desk.store.path))
+            except StoreError:
+                raise UnavailableError("the daemon is starting or stopping: try again") from None
             await _check_alone(act, outflow)
-            yield
-    except StoreError:
-        raise UnavailableError("the daemon is starting or stopping: try again") from None
+        yield
+
+
+async def _lent(act: Act, stack: AsyncExitStack, key: str, outflow: Outflow) -> bool:
+    """Whether a daemon runs, and keeps the money from now on."""
+    proxy = act.desk.proxy
+    if proxy is None:
+        return False
+    try:
+        answer = await stack.enter_async_context(
+            control.asking(proxy.socket, "earmark", timeout_seconds=ASK_SECONDS, key=key, wanted=[outflow])
+        )
+    except NotRunningError:
+        return False
+    except ControlError as error:
+        raise UnavailableError(f"the money cannot be moved now: {error}") from None
+    await _check(act, answer)
+    return True
 
 
 async def _check(act: Act, answer: Any) -> None:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, or_, select, true
+from sqlalchemy import Select, or_, select
 
 from sipguard.manage import page
 from sipguard.manage.desk import Act, View
@@ -111,9 +112,11 @@ async def reverse(act: Act, payment_id: str, form: Reversal, idempotency_key: st
 
 async def get(view: View, payment_id: str) -> PaymentInfo:
     """Raises NotFoundError."""
-    return _info(
-        (await view.conn.execute(_select(view).where(payment.c.id == payment_id))).one_or_none(), payment_id
-    )
+    rows = (await view.conn.execute(_SELECT.where(payment.c.id == payment_id))).all()
+    seen = await view.visible(key for row in rows for key in (row.from_key, row.to_key))
+    if not rows or not seen & {rows[0].from_key, rows[0].to_key}:
+        raise NotFoundError("payment", payment_id)
+    return (await _infos(view, rows))[0]
 
 
 async def list_payments(
@@ -127,10 +130,12 @@ async def list_payments(
     limit: int = page.LIMIT,
 ) -> Page[PaymentInfo]:
     """The newest first: of one account, or of all in scope. Raises NotFoundError, InvalidError."""
-    query = _select(view)
-    if account_id is not None:
+    if account_id is None:
+        sides = or_(view.within(payment.c.from_key), view.within(payment.c.to_key))
+    else:
         of = await view.account_key(account_id)
-        query = query.where(or_(payment.c.from_key == of, payment.c.to_key == of))
+        sides = or_(payment.c.from_key == of, payment.c.to_key == of)
+    query = _SELECT.where(sides)
     if kind is not None:
         query = query.where(payment.c.kind == kind.value)
     if from_ms is not None:
@@ -144,7 +149,7 @@ async def list_payments(
     rows = (await view.conn.execute(query)).all()
     more = len(rows) > limit
     rows = rows[:limit]
-    return Page([_info(row, "") for row in rows], page.cursor(rows[-1].key) if more else None)
+    return Page(await _infos(view, rows), page.cursor(rows[-1].key) if more else None)
 
 
 def entry_key(act: Act, idempotency_key: str, noun: str = "payment") -> str:
@@ -292,9 +297,8 @@ async def _before(act: Act, key: str) -> Any:
 
 
 async def _row(view: View, payment_id: str) -> Any:
-    seen = or_(view.within(payment.c.from_key), view.within(payment.c.to_key))
-    row = (await view.conn.execute(select(payment).where(payment.c.id == payment_id, seen))).one_or_none()
-    if row is None:
+    row = (await view.conn.execute(select(payment).where(payment.c.id == payment_id))).one_or_none()
+    if row is None or not await view.visible((row.from_key, row.to_key)):
         raise NotFoundError("payment", payment_id)
     return row
 
@@ -303,42 +307,38 @@ _FROM = account.alias("payer")
 _TO = account.alias("payee")
 _REVERSED = payment.alias("reversed")
 _REVERSAL = payment.alias("reversal")
+_SELECT: Select[Any] = (
+    select(
+        payment,
+        _FROM.c.id.label("from_account_id"),
+        _TO.c.id.label("to_account_id"),
+        _REVERSED.c.id.label("reversed_id"),
+        _REVERSAL.c.id.label("reversal_id"),
+    )
+    .outerjoin(_FROM, _FROM.c.key == payment.c.from_key)
+    .outerjoin(_TO, _TO.c.key == payment.c.to_key)
+    .outerjoin(_REVERSED, _REVERSED.c.key == payment.c.reverses)
+    .outerjoin(_REVERSAL, _REVERSAL.c.reverses == payment.c.key)
+)
 
 
-def _select(view: View) -> Select[Any]:
-    """Payments with at least one side in scope; names of the other side only where it is, too."""
-    from_seen, to_seen = view.within(payment.c.from_key), view.within(payment.c.to_key)
-    actor_seen = true() if view.actor.sees_all else view.within(payment.c.actor_account_key)
-    return (
-        select(
-            payment,
-            case((from_seen, _FROM.c.id)).label("from_account_id"),
-            case((to_seen, _TO.c.id)).label("to_account_id"),
-            case((actor_seen, payment.c.actor)).label("shown_actor"),
-            _REVERSED.c.id.label("reversed_id"),
-            _REVERSAL.c.id.label("reversal_id"),
+async def _infos(view: View, rows: Sequence[Any]) -> list[PaymentInfo]:
+    """With the names of both sides and of the login only as far as they are in scope."""
+    named = ((row.from_key, row.to_key, row.actor_account_key) for row in rows)
+    seen = await view.visible(key for keys in named for key in keys)
+    return [
+        PaymentInfo(
+            id=row.id,
+            at_ms=row.at_ms,
+            kind=PaymentKind(row.kind),
+            from_account_id=row.from_account_id if row.from_key in seen else None,
+            to_account_id=row.to_account_id if row.to_key in seen else None,
+            amount_micros=row.amount_micros,
+            currency=row.currency,
+            reason=row.reason,
+            actor=row.actor if view.actor.sees_all or row.actor_account_key in seen else None,
+            reverses=row.reversed_id,
+            reversed_by=row.reversal_id,
         )
-        .outerjoin(_FROM, _FROM.c.key == payment.c.from_key)
-        .outerjoin(_TO, _TO.c.key == payment.c.to_key)
-        .outerjoin(_REVERSED, _REVERSED.c.key == payment.c.reverses)
-        .outerjoin(_REVERSAL, _REVERSAL.c.reverses == payment.c.key)
-        .where(or_(from_seen, to_seen))
-    )
-
-
-def _info(row: Any, payment_id: str) -> PaymentInfo:
-    if row is None:
-        raise NotFoundError("payment", payment_id)
-    return PaymentInfo(
-        id=row.id,
-        at_ms=row.at_ms,
-        kind=PaymentKind(row.kind),
-        from_account_id=row.from_account_id,
-        to_account_id=row.to_account_id,
-        amount_micros=row.amount_micros,
-        currency=row.currency,
-        reason=row.reason,
-        actor=row.shown_actor,
-        reverses=row.reversed_id,
-        reversed_by=row.reversal_id,
-    )
+        for row in rows
+    ]

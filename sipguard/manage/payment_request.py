@@ -7,11 +7,12 @@ pays it says yes: an administrator from outside, an agent above from its own bal
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, case, select, true, update
+from sqlalchemy import Select, select, update
 
 from sipguard.manage import page, payment
 from sipguard.manage.desk import Act, View
@@ -92,17 +93,17 @@ async def create(act: Act, form: NewPaymentRequest, idempotency_key: str) -> Pay
 
 async def get(view: View, request_id: str) -> PaymentRequestInfo:
     """Raises NotFoundError."""
-    row = (await view.conn.execute(_select(view).where(payment_request.c.id == request_id))).one_or_none()
-    if row is None:
+    row = (await view.conn.execute(_SELECT.where(payment_request.c.id == request_id))).one_or_none()
+    if row is None or not await view.sees(row.account_key):
         raise NotFoundError("payment_request", request_id)
-    return _info(row)
+    return (await _infos(view, [row]))[0]
 
 
 async def list_requests(
     view: View, *, state: State | None = None, after: str | None = None, limit: int = page.LIMIT
 ) -> Page[PaymentRequestInfo]:
     """The newest first. Raises InvalidError."""
-    query = _select(view)
+    query = _SELECT.where(view.within(payment_request.c.account_key))
     if state is not None:
         query = query.where(payment_request.c.state == state.value)
     if after is not None:
@@ -110,7 +111,7 @@ async def list_requests(
         query = query.where(payment_request.c.key < last)
     query = query.order_by(payment_request.c.key.desc()).limit(page.check_limit(limit) + 1)
     rows = (await view.conn.execute(query)).all()
-    items = [_info(row) for row in rows[:limit]]
+    items = await _infos(view, rows[:limit])
     return Page(items, page.cursor(rows[limit - 1].key) if len(rows) > limit else None)
 
 
@@ -151,11 +152,9 @@ async def _pending_below(act: Act, request_id: str) -> Any:
 
 
 async def _row(view: View, request_id: str) -> Any:
-    query = select(payment_request).where(
-        payment_request.c.id == request_id, view.within(payment_request.c.account_key)
-    )
+    query = select(payment_request).where(payment_request.c.id == request_id)
     row = (await view.conn.execute(query)).one_or_none()
-    if row is None:
+    if row is None or not await view.sees(row.account_key):
         raise NotFoundError("payment_request", request_id)
     return row
 
@@ -185,33 +184,29 @@ def _check_pending(found: Any) -> None:
         raise ConflictError(f"payment request {found.id} is {found.state} already")
 
 
-def _select(view: View) -> Select[Any]:
-    seen = true() if view.actor.sees_all else view.within(payment_request.c.decided_by_account_key)
-    return (
-        select(
-            payment_request,
-            account.c.id.label("account_id"),
-            case((seen, payment_request.c.decided_by)).label("shown_decider"),
-            payment_table.c.id.label("payment_id"),
+_SELECT: Select[Any] = (
+    select(payment_request, account.c.id.label("account_id"), payment_table.c.id.label("payment_id"))
+    .outerjoin(account, account.c.key == payment_request.c.account_key)
+    .outerjoin(payment_table, payment_table.c.key == payment_request.c.payment_key)
+)
+
+
+async def _infos(view: View, rows: Sequence[Any]) -> list[PaymentRequestInfo]:
+    seen = await view.visible(row.decided_by_account_key for row in rows)
+    return [
+        PaymentRequestInfo(
+            id=row.id,
+            at_ms=row.at_ms,
+            account_id=row.account_id,
+            amount_micros=row.amount_micros,
+            currency=row.currency,
+            reason=row.reason,
+            actor=row.actor,
+            state=State(row.state),
+            decided_ms=row.decided_ms,
+            decided_by=row.decided_by if view.actor.sees_all or row.decided_by_account_key in seen else None,
+            decision=row.decision,
+            payment_id=row.payment_id,
         )
-        .outerjoin(account, account.c.key == payment_request.c.account_key)
-        .outerjoin(payment_table, payment_table.c.key == payment_request.c.payment_key)
-        .where(view.within(payment_request.c.account_key))
-    )
-
-
-def _info(row: Any) -> PaymentRequestInfo:
-    return PaymentRequestInfo(
-        id=row.id,
-        at_ms=row.at_ms,
-        account_id=row.account_id,
-        amount_micros=row.amount_micros,
-        currency=row.currency,
-        reason=row.reason,
-        actor=row.actor,
-        state=State(row.state),
-        decided_ms=row.decided_ms,
-        decided_by=row.shown_decider,
-        decision=row.decision,
-        payment_id=row.payment_id,
-    )
+        for row in rows
+    ]

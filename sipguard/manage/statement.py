@@ -99,7 +99,7 @@ async def get(
     row = (await view.conn.execute(select(ledger_account).where(of))).one()
     opening = await _sum(view, row.key, journal_entry.c.at_ms < from_ms)
     closing = await _sum(view, row.key, journal_entry.c.at_ms < till_ms)
-    query, balance = _lines(view, row.key, from_ms, till_ms), opening
+    query, balance = _lines(row.key, from_ms, till_ms), opening
     if after is not None:
         at_ms, entry = page.position(after, (int, int))
         later = or_(
@@ -108,10 +108,11 @@ async def get(
         )
         query, balance = query.where(later), await _sum(view, row.key, ~later)
     rows = (await view.conn.execute(query.limit(page.check_limit(limit) + 1))).all()
+    seen = await view.visible(each.other_key for each in rows)
     items: list[Line] = []
     for each in rows[:limit]:
         balance += each.amount_micros
-        items.append(_line(each, balance))
+        items.append(_line(each, balance, each.other_key in seen))
     last = rows[limit - 1] if len(rows) > limit else None
     cursor = None if last is None else page.cursor(last.at_ms, last.key)
     return Statement(account_id, book, row.currency, from_ms, till_ms, opening, closing, items, cursor)
@@ -140,7 +141,7 @@ _FROM = account.alias("payer")
 _TO = account.alias("payee")
 
 
-def _lines(view: View, ledger: int, from_ms: int, till_ms: int) -> Select[Any]:
+def _lines(ledger: int, from_ms: int, till_ms: int) -> Select[Any]:
     """In the order of their moments; one for each entry."""
     e, p = journal_entry.c, posting.c
     other = case(
@@ -157,7 +158,7 @@ def _lines(view: View, ledger: int, from_ms: int, till_ms: int) -> Select[Any]:
             func.sum(p.amount_micros).label("amount_micros"),
             payment.c.id.label("payment_id"),
             other.label("other_key"),
-            case((view.within(other), other_id)).label("other_id"),
+            other_id.label("other_id"),
         )
         .join(posting, p.entry == e.key)
         .join(ledger_account, ledger_account.c.key == p.ledger)
@@ -170,16 +171,25 @@ def _lines(view: View, ledger: int, from_ms: int, till_ms: int) -> Select[Any]:
     )
 
 
-def _line(row: Any, balance: Micros) -> Line:
+def _line(row: Any, balance: Micros, other_seen: bool) -> Line:
     if row.kind == "call":
         counterparty = Counterparty.CALL
     elif row.other_key is None:
         counterparty = Counterparty.OUTSIDE
     else:
-        counterparty = Counterparty.AGENT if row.other_id is None else Counterparty.ACCOUNT
+        counterparty = Counterparty.ACCOUNT if other_seen else Counterparty.AGENT
     # Keys of entries say who has written them: what people see is the id of the payment, or of the call.
     id = row.payment_id or row.idempotency_key.partition(":")[2]
-    return Line(row.at_ms, row.kind, id, counterparty, row.other_id, row.memo, row.amount_micros, balance)
+    return Line(
+        row.at_ms,
+        row.kind,
+        id,
+        counterparty,
+        row.other_id if other_seen else None,
+        row.memo,
+        row.amount_micros,
+        balance,
+    )
 
 
 _COLUMNS = ("at_ms", "kind", "id", "counterparty", "counterparty_id", "reason", "amount", "balance")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import NamedTuple
 
 from sqlalchemy import CTE, func, literal, select
@@ -58,6 +59,20 @@ def below(account_key: int) -> CTE:
     )
 
 
+async def at_or_below(conn: AsyncConnection, account_key: int, keys: Set[int]) -> set[int]:
+    """Those of `keys` that are the account itself or below it, by walking up from each."""
+    found: set[int] = set()
+    left = sorted(keys)
+    while left:
+        some, left = left[:_KEYS_MAX], left[_KEYS_MAX:]
+        start = select(account.c.key.label("origin"), account.c.key, account.c.agent_key)
+        walk = start.where(account.c.key.in_(some)).cte("upwards", recursive=True)
+        up = select(walk.c.origin, account.c.key, account.c.agent_key)
+        walk = walk.union(up.join(walk, account.c.key == walk.c.agent_key))
+        found.update(await conn.scalars(select(walk.c.origin).where(walk.c.key == account_key)))
+    return found
+
+
 async def count_below(conn: AsyncConnection, account_key: int | None) -> int:
     """How many accounts there are below one, at any depth; None: how many there are."""
     query = select(func.count())
@@ -79,6 +94,9 @@ async def height(conn: AsyncConnection, account_key: int) -> int:
     """How many levels there are below an account; 0 for one without sub-accounts."""
     return await conn.scalar(select(func.max(below(account_key).c.depth))) or 0
 
+
+_KEYS_MAX = 500
+"""In one query: SQLite takes some thousand parameters."""
 
 _DEPTH_MAX = 10_000
 """No tree of people is so deep; only a circle in a damaged file is."""
