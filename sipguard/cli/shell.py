@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rich.text import Text
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from sipguard.manage.desk import Desk
+    from sipguard.model.actor import Actor
+
 T = TypeVar("T")
 
 _SETTLE_SECONDS = 5.0
@@ -117,6 +120,35 @@ class Shell:
         with store_failures(path):
             return asyncio.run(writing())
 
+    def manage(self, command: Callable[[Desk, Actor], Awaitable[T]]) -> T:
+        """Run `command` at the desk as the administrator that the user of this machine is."""
+        import asyncio
+        import getpass
+
+        from sipguard.manage import opening
+        from sipguard.model.actor import Actor, Role, Via
+        from sipguard.store import database
+
+        path = self.config.database.path
+        if not path.exists():
+            raise UnavailableError(f"{path}: there is no database; make one with: sipguard init")
+        actor = Actor(getpass.getuser(), Role.ADMINISTRATOR, Via.SHELL)
+
+        async def managing() -> T:
+            opened = database.open(path)
+            try:
+                self._settle()
+                desk = opening.desk(self.config, opened)
+                done = await command(desk, actor)
+                if desk.proxy is not None:
+                    await desk.proxy.settled()
+                return done
+            finally:
+                await opened.close()
+
+        with store_failures(path), _refusals():
+            return asyncio.run(managing())
+
     def _settle(self) -> None:
         """Have the database hold what was acknowledged: by the running daemon, else from its redo log."""
         from sipguard.control import ControlError, NotRunningError, ask
@@ -177,6 +209,28 @@ def store_failures(path: Path) -> Iterator[None]:
         raise UnavailableError(str(error)) from None
     except DBAPIError as error:
         raise UnavailableError(f"{path}: {error.orig}") from None
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say why a command of management did not happen, with the exit code of its kind."""
+    from sipguard.manage.errors import (
+        InvalidError,
+        ManageError,
+        NotFoundError,
+    )
+    from sipguard.manage.errors import (
+        UnavailableError as NotNowError,
+    )
+
+    try:
+        yield
+    except (InvalidError, NotFoundError) as error:
+        raise UsageError(str(error)) from None
+    except NotNowError as error:
+        raise UnavailableError(str(error)) from None
+    except ManageError as error:
+        raise WrongError(str(error)) from None
 
 
 def default_config_file() -> Path:

@@ -95,6 +95,8 @@ async def create(act: Act, form: NewAccount) -> AccountInfo:
     agent_key = act.actor.account_key if form.agent_id is None else await act.account_key(form.agent_id)
     currency = await _currency(act, form, agent_key)
     _check_times(form.valid_from, form.valid_till)
+    if form.credit_limit_micros:
+        await act.require(Authorization.SUB_PAYMENT)  # money for calls
     if await act.conn.scalar(select(account.c.key).where(account.c.id == form.id)) is not None:
         raise ConflictError(f"the account id {form.id} is taken")
     values = form.model_dump(exclude={"id", "agent_id", "currency", "rate_table_id", "memo"})
@@ -122,6 +124,8 @@ async def modify(act: Act, account_id: str, form: AccountChanges, expected: str 
     etag_of = {name: value for name, value in asdict(before).items() if name not in _MOVING}
     etag.check("account", account_id, expected, etag_of)
     values: dict[str, Any] = form.model_dump(exclude_unset=True)
+    if values.get("credit_limit_micros", before.credit_limit_micros) != before.credit_limit_micros:
+        await act.require(Authorization.SUB_PAYMENT)  # money for calls
     told = {"valid_from": before.valid_from, "valid_till": before.valid_till} | values
     _check_times(told["valid_from"], told["valid_till"])
     if "name" in values and not values["name"]:

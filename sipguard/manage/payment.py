@@ -10,7 +10,6 @@ operator and counts for its own payments.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from typing import Any
 
 from sqlalchemy import Select, or_, select
 
-from sipguard.manage import page
+from sipguard.manage import idempotency, page
 from sipguard.manage.desk import Act, View
 from sipguard.manage.earmark import Outflow, earmark
 from sipguard.manage.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from sipguard.manage.idempotency import ReusedError
 from sipguard.manage.page import Page
 from sipguard.manage.payment_form import (
-    IDEMPOTENCY_KEY_PATTERN,
     Asked,
     NewPayment,
     PaymentKind,
@@ -154,8 +153,7 @@ async def list_payments(
 
 def entry_key(act: Act, idempotency_key: str, noun: str = "payment") -> str:
     """Key of the journal entry: the same request of another actor is another one. Raises InvalidError."""
-    if not re.fullmatch(IDEMPOTENCY_KEY_PATTERN, idempotency_key, re.ASCII):
-        raise InvalidError.of("Idempotency-Key", "expected 1 to 128 printable ASCII characters, no space")
+    idempotency_key = idempotency.key_of(idempotency_key)
     actor = act.actor
     who = f"shell.{actor.name}" if actor.login_key is None else str(actor.login_key)
     return f"{noun}:{who}:{idempotency_key}"
@@ -182,7 +180,7 @@ async def book(
             before.reason,
             before.reverses,
         ):
-            raise ConflictError("this Idempotency-Key was used before, for another payment")
+            raise ReusedError(key.rpartition(":")[2])
         return await get(act, before.id)
     if source.currency != target.currency:
         raise InvalidError.of("to_account_id", f"is in {target.currency}, the money is {source.currency}")

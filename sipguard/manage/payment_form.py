@@ -24,7 +24,6 @@ class PaymentKind(StrEnum):
 
 
 Reason = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(printable)]
-IDEMPOTENCY_KEY_PATTERN = r"^[!-~]{1,128}$"
 
 
 class Asked(StrEnum):

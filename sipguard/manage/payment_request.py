@@ -17,6 +17,7 @@ from sqlalchemy import Select, select, update
 from sipguard.manage import page, payment
 from sipguard.manage.desk import Act, View
 from sipguard.manage.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from sipguard.manage.idempotency import ReusedError
 from sipguard.manage.page import Page
 from sipguard.manage.payment_form import Decision, NewPaymentRequest, PaymentKind
 from sipguard.model.authorization import Authorization
@@ -71,7 +72,7 @@ async def create(act: Act, form: NewPaymentRequest, idempotency_key: str) -> Pay
     before = (await act.conn.execute(same)).one_or_none()
     if before is not None:
         if (before.amount_micros, before.reason) != (form.amount_micros, form.reason):
-            raise ConflictError("this Idempotency-Key was used before, for another request")
+            raise ReusedError(idempotency_key)
         return await get(act, before.id)
     id = f"req-{secrets.token_hex(8)}"
     await insert_row(

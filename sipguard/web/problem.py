@@ -137,7 +137,8 @@ def of(error: ManageError) -> Response:
     if isinstance(error, ConflictError) and error.standing_in_the_way:
         more["standing_in_the_way"] = list(error.standing_in_the_way)
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    return answer(status, str(error), more)
+    headers = {"Retry-After": "1"} if isinstance(error, UnavailableError) else None
+    return answer(status, str(error), more, headers)
 
 
 def answer(

@@ -1,4 +1,4 @@
-"""Payments by hand against calls: a real database, a real control socket, and the books of a proxy between."""
+"""Payments by hand against calls: a real database, a real control socket, a proxy's books between them."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from sipguard.manage import payment, payment_request, statement
@@ -16,8 +16,8 @@ from sipguard.manage.payment_request import PaymentRequestInfo, State
 from sipguard.manage.statement import Book, Statement
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
-from sipguard.web.idempotency import IdempotencyKey
 from sipguard.web.listing import Listing
+from sipguard.web.once import Once, OnceIfAsked, OnceRequired
 from sipguard.web.problem import responses
 
 router = APIRouter(tags=["payments"], route_class=StrictRoute)
@@ -47,18 +47,15 @@ async def list_payments(
     return Listing.of(found)
 
 
-@router.post("/payments", status_code=201, responses=responses(404, 409))
-async def create_payment(
-    desk: CurrentDesk, actor: CurrentActor, response: Response, form: NewPayment, key: IdempotencyKey
-) -> PaymentInfo:
+@router.post("/payments", status_code=201, responses=responses(404, 409, 422))
+async def create_payment(once: OnceRequired, form: NewPayment) -> PaymentInfo:
     """Move money (authorization 8): an agent's top-up comes out of its own balance.
 
     The same Idempotency-Key with the same body answers the same payment and moves nothing.
     """
-    async with desk.writing(actor, "payment.create") as act:
-        made = await payment.create(act, form, key)
-    response.headers["Location"] = f"/api/v1/payments/{made.id}"
-    return made
+    return await once.run(
+        "payment.create", lambda act: payment.create(act, form, _key(once)), location=_payment_url
+    )
 
 
 @router.get("/payments/{payment_id}", responses=responses(404))
@@ -68,20 +65,14 @@ async def get_payment(desk: CurrentDesk, actor: CurrentActor, payment_id: str) -
         return await payment.get(view, payment_id)
 
 
-@router.post("/payments/{payment_id}/reversal", status_code=201, responses=responses(404, 409))
-async def reverse_payment(
-    desk: CurrentDesk,
-    actor: CurrentActor,
-    response: Response,
-    payment_id: str,
-    form: Reversal,
-    key: IdempotencyKey,
-) -> PaymentInfo:
+@router.post("/payments/{payment_id}/reversal", status_code=201, responses=responses(404, 409, 422))
+async def reverse_payment(once: OnceRequired, payment_id: str, form: Reversal) -> PaymentInfo:
     """Take a payment back by a new one (authorization 8); once, and whole."""
-    async with desk.writing(actor, "payment.reverse") as act:
-        made = await payment.reverse(act, payment_id, form, key)
-    response.headers["Location"] = f"/api/v1/payments/{made.id}"
-    return made
+    return await once.run(
+        "payment.reverse",
+        lambda act: payment.reverse(act, payment_id, form, _key(once)),
+        location=_payment_url,
+    )
 
 
 @router.get("/payment-requests", responses=responses())
@@ -97,15 +88,14 @@ async def list_payment_requests(
         return Listing.of(await payment_request.list_requests(view, state=state, after=cursor, limit=limit))
 
 
-@router.post("/payment-requests", status_code=201, responses=responses(409))
-async def create_payment_request(
-    desk: CurrentDesk, actor: CurrentActor, response: Response, form: NewPaymentRequest, key: IdempotencyKey
-) -> PaymentRequestInfo:
+@router.post("/payment-requests", status_code=201, responses=responses(409, 422))
+async def create_payment_request(once: OnceRequired, form: NewPaymentRequest) -> PaymentRequestInfo:
     """Ask for money for the own account (authorization 7); who pays it decides."""
-    async with desk.writing(actor, "payment_request.create") as act:
-        made = await payment_request.create(act, form, key)
-    response.headers["Location"] = f"/api/v1/payment-requests/{made.id}"
-    return made
+    return await once.run(
+        "payment_request.create",
+        lambda act: payment_request.create(act, form, _key(once)),
+        location=lambda made: f"/api/v1/payment-requests/{made.id}",
+    )
 
 
 @router.get("/payment-requests/{request_id}", responses=responses(404))
@@ -115,31 +105,26 @@ async def get_payment_request(desk: CurrentDesk, actor: CurrentActor, request_id
         return await payment_request.get(view, request_id)
 
 
-@router.post("/payment-requests/{request_id}/approval", responses=responses(404, 409))
-async def approve_payment_request(
-    desk: CurrentDesk, actor: CurrentActor, request_id: str, form: Decision
-) -> PaymentRequestInfo:
+@router.post("/payment-requests/{request_id}/approval", responses=responses(404, 409, 422))
+async def approve_payment_request(once: OnceRequired, request_id: str, form: Decision) -> PaymentRequestInfo:
     """Pay it (authorization 8, above the account): an agent out of its own balance."""
-    async with desk.writing(actor, "payment_request.approve") as act:
-        return await payment_request.approve(act, request_id, form)
+    return await once.run(
+        "payment_request.approve", lambda act: payment_request.approve(act, request_id, form)
+    )
 
 
-@router.post("/payment-requests/{request_id}/refusal", responses=responses(404, 409))
-async def refuse_payment_request(
-    desk: CurrentDesk, actor: CurrentActor, request_id: str, form: Decision
-) -> PaymentRequestInfo:
+@router.post("/payment-requests/{request_id}/refusal", responses=responses(404, 409, 422))
+async def refuse_payment_request(once: OnceIfAsked, request_id: str, form: Decision) -> PaymentRequestInfo:
     """Say no (authorization 8, above the account)."""
-    async with desk.writing(actor, "payment_request.refuse") as act:
-        return await payment_request.refuse(act, request_id, form)
+    return await once.run("payment_request.refuse", lambda act: payment_request.refuse(act, request_id, form))
 
 
-@router.post("/payment-requests/{request_id}/withdrawal", responses=responses(404, 409))
-async def withdraw_payment_request(
-    desk: CurrentDesk, actor: CurrentActor, request_id: str, form: Decision
-) -> PaymentRequestInfo:
+@router.post("/payment-requests/{request_id}/withdrawal", responses=responses(404, 409, 422))
+async def withdraw_payment_request(once: OnceIfAsked, request_id: str, form: Decision) -> PaymentRequestInfo:
     """Take a request of the own account back (authorization 7)."""
-    async with desk.writing(actor, "payment_request.withdraw") as act:
-        return await payment_request.withdraw(act, request_id, form)
+    return await once.run(
+        "payment_request.withdraw", lambda act: payment_request.withdraw(act, request_id, form)
+    )
 
 
 @router.get("/accounts/{account_id}/statement", responses=responses(404))
@@ -185,3 +170,13 @@ async def export_statement(
 
     disposition = {"Content-Disposition": 'attachment; filename="statement.csv"'}
     return StreamingResponse(lines(), media_type="text/csv", headers=disposition)
+
+
+def _key(once: Once) -> str:
+    """The journal keeps it for ever, the answers for two days."""
+    assert once.key is not None, "the header is required here"
+    return once.key
+
+
+def _payment_url(made: PaymentInfo) -> str:
+    return f"/api/v1/payments/{made.id}"
