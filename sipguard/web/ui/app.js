@@ -6,7 +6,7 @@ import { catchLinks, go, match, useLocation } from "./lib/router.js";
 import * as session from "./lib/session.js";
 import { t } from "./lib/text.js";
 import { Tree } from "./lib/tree.js";
-import { Failure } from "./lib/ui.js";
+import { Failure, Lazy } from "./lib/ui.js";
 import { SCREENS } from "./screens.js";
 
 function App() {
@@ -60,19 +60,6 @@ function Frame({ place, who }) {
         : place.path !== "/" && html`<p class="empty">${t("There is no such page.")}</p>`}
     </main>
   </div>`;
-}
-
-/** A page whose code is fetched when it is first shown. */
-function Lazy({ load, ...given }) {
-  const [Page, setPage] = useState(null);
-  const [error, setError] = useState(null);
-  useEffect(() => {
-    let current = true;
-    load().then((module) => current && setPage(() => module.default), setError);
-    return () => { current = false; };
-  }, [load]);
-  if (error) return html`<${Failure} error=${error} />`;
-  return Page ? html`<${Page} ...${given} />` : null;
 }
 
 render(html`<${App} />`, document.getElementById("app"));

@@ -3,6 +3,7 @@
 export const SCREENS = [
   { path: "/overview", label: "Overview", load: () => import("./pages/overview.js") },
   { path: "/accounts", label: "Accounts", load: () => import("./pages/accounts.js") },
-  { path: "/accounts/:id", under: "/accounts", load: () => import("./pages/account.js") },
-  { path: "/accounts/:id/:part", under: "/accounts", load: () => import("./pages/account.js") },
+  { path: "/accounts/:id", under: "/accounts", load: () => import("./pages/account/frame.js") },
+  { path: "/accounts/:id/:part", under: "/accounts", load: () => import("./pages/account/frame.js") },
+  { path: "/payments", label: "Payments", load: () => import("./pages/payments.js") },
 ];

@@ -65,6 +65,9 @@ export async function pages(path, params, take, signal) {
   } while (cursor && !(signal && signal.aborted));
 }
 
+/** An idempotency key: what is sent twice with it is done once. Browsers have randomUUID on https alone. */
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 /** The path of something that people named: whatever is in the name. */
 export function at(...parts) {
   return parts.map((part) => `/${encodeURIComponent(part)}`).join("");

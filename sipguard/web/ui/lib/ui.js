@@ -98,6 +98,19 @@ export function Confirm({ title, what, verb, dangerous, run, onClose }) {
   </${Dialog}>`;
 }
 
+/** A page whose code is fetched when it is first shown. */
+export function Lazy({ load, ...given }) {
+  const [Page, setPage] = useState(null);
+  const [error, setError] = useState(null);
+  useEffect(() => {
+    let current = true;
+    load().then((module) => current && setPage(() => module.default), setError);
+    return () => { current = false; };
+  }, [load]);
+  if (error) return html`<${Failure} error=${error} />`;
+  return Page ? html`<${Page} ...${given} />` : null;
+}
+
 /** Save text as a file. */
 export function download(name, text, type = "text/csv") {
   const link = document.createElement("a");

@@ -1,8 +1,9 @@
 // Sub-account management of an agent, or of the login's own account: the first level, or everything below.
 
-import { html, useEffect, useState } from "/ui/vendor/preact.js";
-import { at, get, pages, request } from "../lib/api.js";
+import { html, useState } from "/ui/vendor/preact.js";
+import { at, request } from "../lib/api.js";
 import { Form } from "../lib/form.js";
+import { useList } from "../lib/list.js";
 import { go } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { limit, money, t } from "../lib/text.js";
@@ -28,9 +29,8 @@ const COLUMNS = [
 export default function Accounts({ query }) {
   const agent = query.agent || null;
   const scope = query.scope === "all" ? "all" : "direct";
-  const [round, setRound] = useState(0);
   const [adding, setAdding] = useState(false);
-  const { rows, busy, error } = useList({ agent_id: agent, scope, q: query.q }, round);
+  const { rows, busy, error, reload } = useList("/accounts", { agent_id: agent, scope, q: query.q });
   const href = (other) => `/accounts?${new URLSearchParams({ ...(agent && { agent }), ...(query.q && { q: query.q }), scope: other })}`;
 
   return html`
@@ -46,7 +46,7 @@ export default function Accounts({ query }) {
     <${Table} name="accounts" label=${t("Accounts")} columns=${COLUMNS} rows=${rows} busy=${busy}
       open=${(row) => go(row.category === "agent" ? `/accounts?agent=${encodeURIComponent(row.id)}` : `/accounts${at(row.id)}`)}
       empty=${t("No sub-accounts yet.")} />
-    ${adding && html`<${NewAccount} agent=${agent} onClose=${(made) => { setAdding(false); if (made) setRound(round + 1); }} />`}`;
+    ${adding && html`<${NewAccount} agent=${agent} onClose=${(made) => { setAdding(false); if (made) reload(); }} />`}`;
 }
 
 function NewAccount({ agent, onClose }) {
@@ -66,27 +66,4 @@ function NewAccount({ agent, onClose }) {
   return html`<${Dialog} title=${agent ? t("New account below {agent}", { agent }) : t("New account")} onClose=${() => onClose(null)}>
     <${Form} fields=${fields} values=${{}} save=${save} verb=${t("Create")} onCancel=${() => onClose(null)} />
   </${Dialog}>`;
-}
-
-/** All pages of a list, shown as they come in. */
-function useList(params, round) {
-  const [state, setState] = useState({ rows: [], busy: true, error: null });
-  useEffect(() => {
-    const stop = new AbortController();
-    let rows = [];
-    setState({ rows, busy: true, error: null });
-    const take = (items) => {
-      rows = rows.concat(items);
-      setState({ rows, busy: true, error: null });
-    };
-    // The first page is small, so that something is seen at once.
-    get("/accounts", { ...params, limit: 100 }, stop.signal)
-      .then(async (page) => {
-        take(page.items);
-        if (page.next_cursor) await pages("/accounts", { ...params, limit: 1000, cursor: page.next_cursor }, take, stop.signal);
-      })
-      .then(() => setState({ rows, busy: false, error: null }), (error) => stop.signal.aborted || setState({ rows, busy: false, error }));
-    return () => stop.abort();
-  }, [JSON.stringify(params), round]);
-  return state;
 }
