@@ -89,7 +89,8 @@ async def series(
 
 
 async def seen(view: View, scope: str, key: str, from_at: int, till_at: int, step: int) -> list[Point]:
-    """`series` for a login. An account sees itself, what is below it, and the gateways that bring its calls.
+    """`series` for a login. An account sees itself, what is below it, and the gateways that bring its calls;
+    what vendors charged for any of them is the operator's to know.
 
     Raises NotFoundError for what is out of scope, or is not there; InvalidError.
     """
@@ -100,7 +101,10 @@ async def seen(view: View, scope: str, key: str, from_at: int, till_at: int, ste
         await view.in_scope("mapping_gateway", key, query, "account_key")
     elif not view.actor.sees_all:
         raise NotFoundError(scope, key)
-    return await series(view.conn, scope, key, from_at, till_at, step)
+    points = await series(view.conn, scope, key, from_at, till_at, step)
+    if view.actor.sees_all:
+        return points
+    return [msgspec.structs.replace(point, cost_micros={}) for point in points]
 
 
 async def window(conn: AsyncConnection, scope: str, key: str, from_at: int, till_at: int) -> Point:

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 
 import sipguard
 from sipguard.manage.desk import Desk
 from sipguard.web import document, pages, problem
-from sipguard.web.api import account, payment, session, tree
+from sipguard.web.api import (
+    account,
+    live,
+    payment,
+    session,
+    tree,
+)
 from sipguard.web.gate import Gate
+from sipguard.web.live import Live
 from sipguard.web.pace import Pace
 
 PREFIX = "/api/v1"
-ROUTERS: tuple[APIRouter, ...] = (session.router, account.router, tree.router, payment.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    session.router,
+    account.router,
+    tree.router,
+    payment.router,
+    live.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,7 @@ def build(desk: Desk, limits: Limits = Limits()) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.desk = desk
+    app.state.live = Live(partial(live.ask, desk))
     app.state.actor_pace = Pace(limits.actor_per_second, limits.actor_burst)
     problem.install(app)
     for router in ROUTERS:
