@@ -254,7 +254,7 @@ class _Daemon:
             lambda: (time.time_ns(), time.monotonic_ns()),
         )
         exporter = _exporter(config.trace.hep)
-        served = handlers(exchange, auditor, epoch)
+        served = handlers(exchange, auditor, epoch) | watch.handlers()
         server = await control.serve(
             config.control.socket,
             {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sipguard.calls.audit import Auditor
 from sipguard.calls.exchange import Exchange
 from sipguard.config import Config
+from sipguard.control import ControlError, Handler
 from sipguard.policy import destination
 from sipguard.store.database import Database
 from sipguard.store.series_keeper import Keeper, Retention
@@ -19,6 +20,7 @@ from sipguard.watch.pulse import Pulse
 
 if TYPE_CHECKING:
     from sipguard.watch.http import Server
+    from sipguard.watch.summary import Summary
 
 
 class Watch:
@@ -49,6 +51,7 @@ class Watch:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
+        self._made: Summary | None = None
 
     async def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer, and begin to count."""
@@ -59,6 +62,10 @@ class Watch:
             loop.create_task(self._keeper.run()),
         ]
 
+    def handlers(self) -> dict[str, Handler]:
+        """Commands of the control socket."""
+        return {"stats": self._stats}
+
     async def close(self) -> None:
         """End all of it."""
         for task in self._tasks:
@@ -68,25 +75,42 @@ class Watch:
             await self._server.close()
         await self._keeper.close()
 
+    async def _stats(self, args: dict[str, object]) -> object:
+        """What /stats says; args: account, an id."""
+        account_id = args.get("account")
+        if not (account_id is None or isinstance(account_id, str)):
+            raise ControlError("account: expected an id")
+        told = await self._summary().stats(account_id)
+        if told is None:
+            raise ControlError(f"there is no account {account_id}")
+        return told
+
+    def _summary(self) -> Summary:
+        # Only here: a daemon that nobody asks starts without it, and without its memory.
+        from sipguard.watch.summary import Summary
+
+        if self._made is None:
+            database = self._config.database
+            folder = database.path.parent
+            self._made = Summary(
+                self._exchange,
+                self._auditor,
+                self._store,
+                self._meter,
+                self._pulse,
+                epoch=self._epoch,
+                disks={"database": folder, "redo": database.redo.directory or folder},
+                gateways_max=self._config.stats.gateways,
+            )
+        return self._made
+
     async def _serve(self, listener: socket.socket) -> Server:
         # Only here: a daemon without the listener starts without them, and without their memory.
         from sipguard.watch.endpoints import OPEN_PATHS, Endpoints
         from sipguard.watch.http import Server
         from sipguard.watch.metrics import Exposition
-        from sipguard.watch.summary import Summary
 
-        stats, database = self._config.stats, self._config.database
-        disks = {"database": database.path.parent, "redo": database.redo.directory or database.path.parent}
-        summary = Summary(
-            self._exchange,
-            self._auditor,
-            self._store,
-            self._meter,
-            self._pulse,
-            epoch=self._epoch,
-            disks=disks,
-            gateways_max=stats.gateways,
-        )
+        stats, summary = self._config.stats, self._summary()
         endpoints = Endpoints(self._exchange, summary, Exposition(), self._keeper.turn)
         server = Server(
             endpoints.handle,
