@@ -37,7 +37,7 @@ export function Table({ name, label, columns, rows, total, busy, open, empty, to
       ${tools}
       <details class="menu">
         <summary>${t("Columns")}</summary>
-        <div>${columns.map((column) => html`<label>
+        <div>${columns.filter((column) => column.label).map((column) => html`<label>
           <input type="checkbox" checked=${!hidden.includes(column.id)}
             onChange=${(event) => hide(column.id, event.target.checked)} /> ${column.label}</label>`)}</div>
       </details>
@@ -104,6 +104,7 @@ function Gap({ px }) {
 function Heading({ column, sort, onSort }) {
   const mine = sort.id === column.id;
   const order = mine ? (sort.down ? "descending" : "ascending") : "none";
+  if (!column.label) return html`<td></td>`; // a column of buttons
   return html`<th scope="col" class=${column.kind || ""} aria-sort=${order}>
     <button type="button" onClick=${() => onSort({ id: column.id, down: mine && !sort.down })}>
       ${column.label}<span aria-hidden="true">${mine ? (sort.down ? " ▾" : " ▴") : ""}</span>

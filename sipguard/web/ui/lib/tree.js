@@ -87,7 +87,7 @@ export function Tree({ current, version }) {
     </form>
     <${Failure} error=${error} />
     <div class="nodes" ref=${box} tabindex="0" role="tree" aria-label=${t("Agents and accounts")} onKeyDown=${key}
-        aria-activedescendant=${chosen ? `node-${chosen}` : null}
+        aria-activedescendant=${rows.slice(first, last).some((row) => row.id === chosen) ? `node-${chosen}` : null}
         onScroll=${() => setView({ top: box.current.scrollTop, height: box.current.clientHeight })}>
       <${Spacer} px=${first * ROW_PX} />
       ${rows.slice(first, last).map((row) => row.more

@@ -1,0 +1,45 @@
+"""Every screen, as administrator and as agent: it comes up, and can be used by everybody."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.conftest import Screen
+
+SCREENS = {
+    "overview": "/overview",
+    "accounts": "/accounts",
+    "sub-accounts": "/accounts?agent=wholesale",
+    "all-accounts": "/accounts?scope=all",
+    "account": "/accounts/retail",
+}
+NOT_OF_AGENTS: set[str] = set()
+
+
+@pytest.mark.parametrize("who", ["root", "wholesale"])
+def test_every_screen_comes_up_and_is_accessible(screen: Screen, who: str) -> None:
+    screen.sign_in(who)
+    for name, path in SCREENS.items():
+        if who != "root" and name in NOT_OF_AGENTS:
+            continue
+        screen.open(path)
+        screen.page.wait_for_load_state("load")
+        screen.page.wait_for_selector("main [aria-busy=true]", state="detached")
+        assert not screen.page.query_selector(".failure"), screen.page.inner_text(".failure")
+        screen.keep(f"{who}-{name}")
+        screen.check_accessible()
+
+
+def test_signing_in_is_accessible_and_a_wrong_password_is_told(screen: Screen) -> None:
+    screen.page.goto(screen.url)
+    screen.page.wait_for_selector("#username")
+    screen.keep("sign-in")
+    screen.check_accessible()
+    screen.page.fill("#username", "root")
+    screen.page.fill("#password", "not the password")
+    screen.page.click("button[type=submit]")
+    screen.page.wait_for_selector(".failure")
+    assert "wrong" in screen.page.inner_text(".failure")
+    # The browser itself notes the 401; nothing else is wrong.
+    assert all("401" in text for text in screen.said)
+    screen.said.clear()
