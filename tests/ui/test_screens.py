@@ -12,6 +12,10 @@ SCREENS = {
     "sub-accounts": "/accounts?agent=wholesale",
     "all-accounts": "/accounts?scope=all",
     "account": "/accounts/retail",
+    "account-payments": "/accounts/retail/payments",
+    "account-statement": "/accounts/retail/statement",
+    "payments": "/payments",
+    "payment-requests": "/payments?part=requests",
 }
 NOT_OF_AGENTS: set[str] = set()
 

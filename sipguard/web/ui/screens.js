@@ -5,4 +5,5 @@ export const SCREENS = [
   { path: "/accounts", label: "Accounts", load: () => import("./pages/accounts.js") },
   { path: "/accounts/:id", under: "/accounts", load: () => import("./pages/account/frame.js") },
   { path: "/accounts/:id/:part", under: "/accounts", load: () => import("./pages/account/frame.js") },
+  { path: "/payments", label: "Payments", load: () => import("./pages/payments.js") },
 ];

@@ -8,6 +8,8 @@ import { Badge, Facts, Failure, Head, Lazy, Tabs, useLoad } from "../../lib/ui.j
 // `when`: for whom a part is; none: for everybody who sees the account.
 const PARTS = [
   { id: "settings", label: t("Settings"), load: () => import("./settings.js") },
+  { id: "payments", label: t("Payments"), load: () => import("./payments.js") },
+  { id: "statement", label: t("Statement"), load: () => import("./statement.js") },
 ];
 
 export default function Account({ id, part = "settings" }) {
