@@ -1,21 +1,20 @@
-"""Accounts: shown, listed, made, modified. Moving, deleting and grants are in files of their own."""
+"""Accounts: shown, made, modified, locked. Lists, moving, deleting and grants are in files of their own."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy import Select, and_, exists, or_, select, update
 
-from sipguard.manage import etag, page
+from sipguard.manage import etag, sub_agent
 from sipguard.manage.account_form import AccountChanges, NewAccount
 from sipguard.manage.desk import Act, View
-from sipguard.manage.errors import ConflictError, InvalidError
-from sipguard.manage.page import Page
+from sipguard.manage.errors import ConflictError, ForbiddenError, InvalidError
 from sipguard.model.authorization import Authorization
 from sipguard.model.ledger import LedgerKind
 from sipguard.store import account as store
-from sipguard.store import ledger, rate, tree
+from sipguard.store import ledger, rate
 from sipguard.store.account import account
 
 
@@ -46,68 +45,64 @@ class AccountInfo:
     balance_micros: int
     revenue_micros: int
     """Earned from its direct sub-accounts; not spendable."""
+    warnings: tuple[str, ...] = ()
+    """What is unusual about what was just done; empty in lists."""
 
     @property
     def etag(self) -> str:
         """Version of what can be modified."""
-        return etag.etag({name: value for name, value in asdict(self).items() if name not in _MOVING})
+        return etag.etag(self.version)
+
+    @property
+    def version(self) -> dict[str, object]:
+        """What the etag is of: not what calls and other accounts change."""
+        return {name: value for name, value in asdict(self).items() if name not in _MOVING}
 
 
-_MOVING = ("balance_micros", "revenue_micros", "category")
+_MOVING = ("balance_micros", "revenue_micros", "category", "warnings")
 
 
 async def get(view: View, account_id: str) -> AccountInfo:
     """Raises NotFoundError."""
     key = await view.account_key(account_id)
-    return _info(view, (await view.conn.execute(_SELECT.where(account.c.key == key))).one()._mapping)
+    return info(view, (await view.conn.execute(SELECT.where(account.c.key == key))).one()._mapping)
 
 
-async def list_direct(
-    view: View, agent_id: str | None, *, after: str | None = None, limit: int = page.LIMIT
-) -> Page[AccountInfo]:
-    """The first level below an agent, by id; None: below the login's own account, or the top level.
-
-    Raises NotFoundError, InvalidError for a cursor that is none.
-    """
-    above = view.actor.account_key if agent_id is None else await view.account_key(agent_id)
-    return await _page(
-        view, account.c.agent_key.is_(None) if above is None else account.c.agent_key == above, after, limit
-    )
+async def own(view: View) -> AccountInfo | None:
+    """The account of the login that asks; None: it has none, it is the operator's."""
+    if view.actor.account_key is None:
+        return None
+    own_row = SELECT.where(account.c.key == view.actor.account_key, account.c.closed_ms.is_(None))
+    row = (await view.conn.execute(own_row)).mappings().one_or_none()
+    return None if row is None else info(view, row)
 
 
-async def list_all(
-    view: View, agent_id: str | None, *, after: str | None = None, limit: int = page.LIMIT
-) -> Page[AccountInfo]:
-    """Everything below an agent, by id. Raises as `list_direct`."""
-    above = view.actor.account_key if agent_id is None else await view.account_key(agent_id)
-    if above is None:
-        return await _page(view, None, after, limit)
-    return await _page(view, account.c.key.in_(select(tree.below(above).c.key)), after, limit)
-
-
-async def create(act: Act, form: NewAccount) -> AccountInfo:
+async def create(act: Act, form: NewAccount, *, approved: bool = False) -> AccountInfo:
     """Make an account below the actor's own, or below an agent in its scope (authorization 1).
 
-    Raises ForbiddenError, NotFoundError for an agent out of scope, InvalidError, ConflictError for an id that
-    is taken.
+    `approved`: by an administrator, where that is needed. Raises ForbiddenError, NotFoundError for an agent
+    out of scope, InvalidError, ConflictError for an id that is taken and for a tree that would be too deep.
     """
     await act.require(Authorization.ACCOUNT)
     agent_key = act.actor.account_key if form.agent_id is None else await act.account_key(form.agent_id)
+    if not approved and await sub_agent.needs_approval(act, agent_key):
+        raise ForbiddenError(sub_agent.NEEDED)
     currency = await _currency(act, form, agent_key)
     _check_times(form.valid_from, form.valid_till)
     if form.credit_limit_micros:
         await act.require(Authorization.SUB_PAYMENT)  # money for calls
     if await act.conn.scalar(select(account.c.key).where(account.c.id == form.id)) is not None:
         raise ConflictError(f"the account id {form.id} is taken")
+    warnings = await sub_agent.check_depth(act, agent_key)
     values = form.model_dump(exclude={"id", "agent_id", "currency", "rate_table_id", "memo"})
     values["name"] = values["name"] or form.id
-    table_key = await _rate_table(act, form.rate_table_id, agent_key, currency)
+    table_key = await sold_table(act, form.rate_table_id, agent_key, currency)
     added = await store.insert(
         act.conn, id=form.id, agent_key=agent_key, currency=currency, rate_table_key=table_key, **values
     )
     await act.conn.execute(update(account).where(account.c.key == added.key).values(memo=form.memo))
     await act.changed("account", form.id, added.key, after=form.model_dump())
-    return await get(act, form.id)
+    return replace(await get(act, form.id), warnings=warnings)
 
 
 async def modify(act: Act, account_id: str, form: AccountChanges, expected: str | None = None) -> AccountInfo:
@@ -117,12 +112,9 @@ async def modify(act: Act, account_id: str, form: AccountChanges, expected: str 
     StaleError.
     """
     await act.require(Authorization.ACCOUNT)
-    key = await act.account_key(account_id)
-    if key == act.actor.account_key:
-        raise InvalidError.of("", "an account does not modify itself: its agent does")
+    key = await managed(act, account_id)
     before = await get(act, account_id)
-    etag_of = {name: value for name, value in asdict(before).items() if name not in _MOVING}
-    etag.check("account", account_id, expected, etag_of)
+    etag.check("account", account_id, expected, before.version)
     values: dict[str, Any] = form.model_dump(exclude_unset=True)
     if values.get("credit_limit_micros", before.credit_limit_micros) != before.credit_limit_micros:
         await act.require(Authorization.SUB_PAYMENT)  # money for calls
@@ -134,7 +126,7 @@ async def modify(act: Act, account_id: str, form: AccountChanges, expected: str 
     if "rate_table_id" in columns:
         agent_key = await act.conn.scalar(select(account.c.agent_key).where(account.c.key == key))
         table_id = columns.pop("rate_table_id")
-        columns["rate_table_key"] = await _rate_table(act, table_id, agent_key, before.currency)
+        columns["rate_table_key"] = await sold_table(act, table_id, agent_key, before.currency)
     if columns:
         await act.conn.execute(update(account).where(account.c.key == key).values(columns))
     was = {name: value for name, value in asdict(before).items() if name in values}
@@ -142,46 +134,60 @@ async def modify(act: Act, account_id: str, form: AccountChanges, expected: str 
     return await get(act, account_id)
 
 
-_BALANCE = ledger.ledger_account.alias("balance")
+async def lock(act: Act, account_id: str, locked: bool) -> AccountInfo:
+    """Lock an account, and with it all below at once, or unlock it (authorization 1). Done twice is done.
+
+    Raises ForbiddenError, NotFoundError.
+    """
+    await act.require(Authorization.ACCOUNT)
+    key = await managed(act, account_id)
+    was = await act.conn.scalar(select(account.c.locked).where(account.c.key == key))
+    if was != locked:
+        await act.conn.execute(update(account).where(account.c.key == key).values(locked=locked))
+        await act.changed("account", account_id, key, before={"locked": was}, after={"locked": locked})
+    return await get(act, account_id)
+
+
+async def managed(act: Act, account_id: str) -> int:
+    """The key of an account below the actor. Raises NotFoundError, ForbiddenError for the actor's own.
+
+    Nothing of its own account is an account's to change: names stand on its agent's statements, limits and
+    prices are its agent's side of the bargain.
+    """
+    key = await act.account_key(account_id)
+    if key == act.actor.account_key:
+        raise ForbiddenError("an account does not manage itself: its agent does")
+    return key
+
+
+BALANCE = ledger.ledger_account.alias("balance")
 _REVENUE = ledger.ledger_account.alias("revenue")
 _AGENT = account.alias("agent")
 _SUB = account.alias("sub")
-_SELECT: Select[Any] = (
+SELECT: Select[Any] = (
     select(
         account,
         _AGENT.c.id.label("agent_id"),
         rate.rate_table.c.id.label("rate_table_id"),
-        _BALANCE.c.balance_micros,
+        BALANCE.c.balance_micros,
         _REVENUE.c.balance_micros.label("revenue_micros"),
-        exists(select(_SUB.c.key).where(_SUB.c.agent_key == account.c.key)).label("is_agent"),
+        exists(select(_SUB.c.key).where(_SUB.c.agent_key == account.c.key, _SUB.c.closed_ms.is_(None))).label(
+            "is_agent"
+        ),
     )
     .outerjoin(_AGENT, _AGENT.c.key == account.c.agent_key)
     .outerjoin(rate.rate_table, rate.rate_table.c.key == account.c.rate_table_key)
-    .join(_BALANCE, and_(_BALANCE.c.account_key == account.c.key, _BALANCE.c.kind == LedgerKind.BALANCE))
+    .join(BALANCE, and_(BALANCE.c.account_key == account.c.key, BALANCE.c.kind == LedgerKind.BALANCE))
     .join(_REVENUE, and_(_REVENUE.c.account_key == account.c.key, _REVENUE.c.kind == LedgerKind.REVENUE))
 )
 
 
-async def _page(
-    view: View, condition: ColumnElement[bool] | None, after: str | None, limit: int
-) -> Page[AccountInfo]:
-    query = _SELECT if condition is None else _SELECT.where(condition)
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(account.c.id > last)
-    rows = (
-        (await view.conn.execute(query.order_by(account.c.id).limit(page.check_limit(limit) + 1)))
-        .mappings()
-        .all()
-    )
-    items = [_info(view, row) for row in rows[:limit]]
-    return Page(items, page.cursor(items[-1].id) if len(rows) > limit else None)
-
-
-def _info(view: View, row: Any) -> AccountInfo:
-    values = {name: row[name] for name in AccountInfo.__slots__ if name != "category"}
+def info(view: View, row: Any) -> AccountInfo:
+    """A row of SELECT as its managers see it."""
+    values = {name: row[name] for name in AccountInfo.__slots__ if name not in ("category", "warnings")}
     if row["key"] == view.actor.account_key:
-        values["agent_id"] = None  # who stands above is not the account's to know
+        # Who stands above, and what is noted there, is not the account's to know.
+        values |= {"agent_id": None, "memo": ""}
     return AccountInfo(category="agent" if row["is_agent"] else "account", **values)
 
 
@@ -199,10 +205,10 @@ async def _currency(act: Act, form: NewAccount, agent_key: int | None) -> str:
     return above
 
 
-async def _rate_table(act: Act, table_id: str | None, agent_key: int | None, currency: str) -> int | None:
-    """The table that an account below `agent_key` may buy by: of its agent or of the operator.
+async def sold_table(act: Act, table_id: str | None, agent_key: int | None, currency: str) -> int | None:
+    """The key of the table that an account below `agent_key` may buy by: of its agent or of the operator.
 
-    The operator's are for administrators to give: to an agent's customers it gives the agent's own.
+    Raises InvalidError. The operator's tables are for administrators to give.
     """
     if table_id is None:
         return None

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import CTE, ColumnElement, Row, Select, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, Subquery, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.manage.errors import ForbiddenError, ManageError, NotFoundError
@@ -42,7 +42,7 @@ class View:
     now_ms: int
     """Unix milliseconds: the moment of the request."""
     desk: Desk
-    _below: CTE | None = field(default=None, init=False)
+    _below: Subquery | None = field(default=None, init=False)
 
     async def sees(self, account_key: int | None) -> bool:
         """Whether an account is in the actor's scope: its own or below it. None stands for the operator."""

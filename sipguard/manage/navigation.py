@@ -9,7 +9,11 @@ from sqlalchemy import func, select
 from sipguard.manage import page
 from sipguard.manage.desk import View
 from sipguard.manage.page import Page
+from sipguard.store import tree
 from sipguard.store.account import account
+
+COUNT_MAX = 1_000
+"""A level of the tree is shown in one go: agents with more are not counted to the end for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,8 @@ class Node:
     name: str
     locked: bool
     direct_count: int
-    """Direct sub-accounts; it is an agent while there are any."""
-
-    @property
-    def has_children(self) -> bool:
-        return self.direct_count > 0
+    """Direct sub-accounts, counted up to COUNT_MAX; it is an agent while there are any."""
+    has_children: bool
 
 
 async def below(
@@ -36,12 +37,40 @@ async def below(
     """
     above = view.actor.account_key if agent_id is None else await view.account_key(agent_id)
     sub = account.alias("sub")
-    direct = select(func.count()).where(sub.c.agent_key == account.c.key).scalar_subquery()
-    query = select(account.c.id, account.c.name, account.c.locked, direct)
-    query = query.where(account.c.agent_key.is_(None) if above is None else account.c.agent_key == above)
+    some = select(sub.c.key).where(sub.c.agent_key == account.c.key, sub.c.closed_ms.is_(None))
+    direct = select(func.count()).select_from(some.correlate(account).limit(COUNT_MAX).subquery())
+    query = select(account.c.id, account.c.name, account.c.locked, direct.scalar_subquery())
+    query = query.where(tree.directly_below(above))
     if after is not None:
         (last,) = page.position(after, (str,))
         query = query.where(account.c.id > last)
     rows = (await view.conn.execute(query.order_by(account.c.id).limit(page.check_limit(limit) + 1))).all()
-    nodes = [Node(*row) for row in rows[:limit]]
+    nodes = [Node(*row, has_children=row[3] > 0) for row in rows[:limit]]
     return Page(nodes, page.cursor(nodes[-1].id) if len(rows) > limit else None)
+
+
+async def path(view: View, account_id: str) -> list[str]:
+    """Ids from the top of the actor's scope down to an account, itself last. Raises NotFoundError."""
+    levels = await tree.chain(view.conn, await view.account_key(account_id))
+    ids = []
+    for level in levels:
+        ids.append(level.id)
+        if level.key == view.actor.account_key:
+            break
+    return ids[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many accounts stand below an agent."""
+
+    direct: int
+    """The first level."""
+    all: int
+    """The whole subtree."""
+
+
+async def counts(view: View, agent_id: str | None) -> Counts:
+    """Below an agent; None: below the login's own account, or in all. Raises NotFoundError."""
+    above = view.actor.account_key if agent_id is None else await view.account_key(agent_id)
+    return Counts(await tree.count_direct(view.conn, above), await tree.count_below(view.conn, above))

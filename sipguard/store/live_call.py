@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import Column, Integer, LargeBinary, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -41,3 +42,14 @@ async def load_live(conn: AsyncConnection) -> list[LiveCall]:
 async def prune(conn: AsyncConnection, ended_before_ms: int) -> int:
     """Forget the calls that ended before; how many."""
     return (await conn.execute(delete(live_call).where(live_call.c.ended_ms < ended_before_ms))).rowcount
+
+
+async def name(conn: AsyncConnection, account_id: str) -> bool:
+    """Whether a saved call that is up may be of an account or of one below it, by its id in the saved state.
+
+    For when no daemon runs to be asked. A call that names the id otherwise counts too: who asks wants to be
+    sure that there is none.
+    """
+    needle = msgspec.msgpack.encode(account_id)
+    query = select(live_call.c.state).where(live_call.c.ended_ms.is_(None))
+    return any(needle in state for state in (await conn.execute(query)).scalars())

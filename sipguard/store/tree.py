@@ -5,11 +5,32 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import NamedTuple
 
-from sqlalchemy import CTE, func, literal, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    ForeignKey,
+    ScalarSelect,
+    Subquery,
+    Table,
+    Text,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.authorization import Authorization
 from sipguard.store.account import account
+from sipguard.store.metadata import metadata
+
+account_path = Table(
+    "account_path",
+    metadata,
+    Column("account_key", ForeignKey("account.key"), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("id", Text, nullable=False),
+)
+"""The keys from the top to each open account: "3/17/420/". Kept by triggers; what is below begins alike."""
 
 
 class Level(NamedTuple):
@@ -42,20 +63,19 @@ async def chain(conn: AsyncConnection, account_key: int) -> list[Level]:
     return [Level(key, id, Authorization(granted)) for key, id, granted in await conn.execute(query)]
 
 
-def below(account_key: int) -> CTE:
-    """A common table expression with the keys and depths of everything below an account, without itself.
+def below(account_key: int) -> Subquery:
+    """A subquery of everything open below an account, without itself.
 
-    Columns `key` and `depth`; depth 1 are the direct sub-accounts. Closed accounts are not there.
+    Columns `key`, `id` and `depth`; depth 1 are the direct sub-accounts.
     """
-    is_open = account.c.closed_ms.is_(None)
-    direct = select(account.c.key, literal(1).label("depth")).where(
-        account.c.agent_key == account_key, is_open
-    )
-    walk = direct.cte("below", recursive=True)
-    return walk.union_all(
-        select(account.c.key, walk.c.depth + 1)
-        .join(walk, account.c.agent_key == walk.c.key)
-        .where(is_open, walk.c.depth < _DEPTH_MAX)
+    top = select(account_path.c.path).where(account_path.c.account_key == account_key).scalar_subquery()
+    here = account_path
+    return (
+        select(
+            here.c.account_key.label("key"), here.c.id, (_levels(here.c.path) - _levels(top)).label("depth")
+        )
+        .where(here.c.path > top, here.c.path < func.rtrim(top, "/").concat("0"))
+        .subquery()
     )
 
 
@@ -74,25 +94,36 @@ async def at_or_below(conn: AsyncConnection, account_key: int, keys: Set[int]) -
 
 
 async def count_below(conn: AsyncConnection, account_key: int | None) -> int:
-    """How many accounts there are below one, at any depth; None: how many there are."""
-    query = select(func.count())
-    if account_key is None:
-        query = query.select_from(account).where(account.c.closed_ms.is_(None))
-    else:
-        query = query.select_from(below(account_key))
-    return await conn.scalar(query) or 0
+    """How many open accounts there are below one, at any depth; None: how many there are."""
+    source = account_path if account_key is None else below(account_key)
+    return await conn.scalar(select(func.count()).select_from(source)) or 0
 
 
 async def count_direct(conn: AsyncConnection, account_key: int | None) -> int:
     """How many direct sub-accounts one has; None: how many top-level accounts there are."""
+    query = select(func.count()).select_from(account).where(directly_below(account_key))
+    return await conn.scalar(query) or 0
+
+
+def directly_below(account_key: int | None) -> ColumnElement[bool]:
+    """Whether an account is open and the agent's own; None: whether it is a top-level account."""
     above = account.c.agent_key.is_(None) if account_key is None else account.c.agent_key == account_key
-    query = select(func.count()).select_from(account).where(above, account.c.closed_ms.is_(None))
+    return above & account.c.closed_ms.is_(None)
+
+
+async def depth(conn: AsyncConnection, account_key: int) -> int:
+    """At which level an open account stands: 1 for a top-level account."""
+    query = select(_levels(account_path.c.path)).where(account_path.c.account_key == account_key)
     return await conn.scalar(query) or 0
 
 
 async def height(conn: AsyncConnection, account_key: int) -> int:
     """How many levels there are below an account; 0 for one without sub-accounts."""
     return await conn.scalar(select(func.max(below(account_key).c.depth))) or 0
+
+
+def _levels(path: ColumnElement[str] | ScalarSelect[str]) -> ColumnElement[int]:
+    return func.length(path) - func.length(func.replace(path, "/", ""))
 
 
 _KEYS_MAX = 500

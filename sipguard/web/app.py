@@ -11,11 +11,10 @@ import sipguard
 from sipguard.manage.desk import Desk
 from sipguard.web import document, pages, problem
 from sipguard.web.api import (
-    account,
+    hierarchy,
     live,
     payment,
     session,
-    tree,
 )
 from sipguard.web.gate import Gate
 from sipguard.web.live import Live
@@ -24,8 +23,7 @@ from sipguard.web.pace import Pace
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     session.router,
-    account.router,
-    tree.router,
+    *hierarchy.ROUTERS,
     payment.router,
     live.router,
 )

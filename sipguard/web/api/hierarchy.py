@@ -1,0 +1,9 @@
+"""The routes of accounts and agents, in the order of the reference."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from sipguard.web.api import account, me, tree
+
+ROUTERS: tuple[APIRouter, ...] = (me.router, account.router, tree.router)
