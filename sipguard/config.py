@@ -17,6 +17,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Meta, Struct
@@ -292,6 +293,95 @@ class Series(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Fronts of called numbers that have figures of their own, beside each country code."""
 
 
+AlertKind = Annotated[
+    Literal[
+        "call_spike",
+        "balance_falling",
+        "balance_low",
+        "sub_account_growth",
+        "gateway_changed",
+        "capacity",
+        "gateway_down",
+        "asr_collapse",
+        "audit_difference",
+        "disk_filling",
+        "test",
+    ],
+    Meta(description="a kind of alert"),
+]
+Decimal = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?\Z", description='an amount such as "10.00"')
+]
+Percent = Annotated[int, Meta(ge=0, le=100, description="a percentage from 0 to 100")]
+
+
+WebhookUrl = Annotated[str, Meta(max_length=2000, description="a URL such as https://example.net/alerts")]
+
+
+class Webhook(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is told of alerts over HTTP, signed as standardwebhooks.com describes."""
+
+    urls: Annotated[tuple[WebhookUrl, ...], Meta(max_length=20, description="an array of URLs")] = ()
+    """Each is told of everything."""
+    secret: Annotated[str, Meta(max_length=256, description="16 to 256 characters")] = ""
+    """Signs what is sent; "whsec_" and base64, or any text."""
+    kinds: Annotated[tuple[AlertKind, ...], Meta(description="an array of kinds of alerts")] = ()
+    """Only of these; empty: of all."""
+
+    def __post_init__(self) -> None:
+        for index, url in enumerate(self.urls):
+            if not _fits_webhook(url):
+                expected = "a URL with http or https and a host, without a user"
+                raise _UnfitError(f"urls[{index}]", url, expected)
+        if self.urls and len(self.secret) < 16:
+            raise _UnfitError("secret", self.secret, "16 to 256 characters, because urls are given")
+
+
+def _fits_webhook(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            re.fullmatch(r"https?://[!-~]+", url) is not None
+            and bool(parts.hostname)
+            and parts.port != 0
+            and parts.username is None
+        )
+    except ValueError:
+        return False
+
+
+class Alerts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What operators are warned of, and from where on. 0: not at all."""
+
+    every_seconds: Annotated[int, Meta(ge=1, le=3600, description="whole seconds from 1 to 3600")] = 15
+    """From one round to the next."""
+    call_spike: Annotated[int, Meta(ge=0, le=10_000_000, description="a count from 0 to 10000000")] = 100
+    """Attempts in a minute, of an account and those below it, from where on a spike is one."""
+    call_spike_percent: Annotated[
+        int, Meta(ge=101, le=100_000, description="a percentage from 101 to 100000")
+    ] = 300
+    """Of the mean of the last hour that these have to be, too."""
+    balance_falling: Percent = 50
+    """Percentage of what an account had that it has spent within ten minutes."""
+    balance_falling_least: Decimal = "10.00"
+    """What has to be spent for that."""
+    balance_low: Decimal = "1.00"
+    """What an account has left for calls, credit included."""
+    sub_account_growth: Annotated[
+        int, Meta(ge=0, le=10_000_000, description="a count from 0 to 10000000")
+    ] = 50
+    """Accounts that came below an agent within a day."""
+    capacity: Percent = 90
+    """Percentage of its concurrent calls that a gateway or an account has."""
+    asr_collapse: Percent = 50
+    """Percentage of the ASR of the last day that that of a quarter of an hour is."""
+    asr_collapse_calls: Annotated[int, Meta(ge=1, le=1_000_000, description="a count from 1 to 1000000")] = 50
+    """Calls to gateways within that quarter for it to say anything."""
+    disk_filling: Percent = 90
+    """Percentage of a disk that is used."""
+    webhook: Annotated[Webhook, Meta(description="an [alerts.webhook] table")] = Webhook()
+
+
 class Calls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How calls are held, cut and drained."""
 
@@ -557,6 +647,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cdr: Annotated[Cdr, Meta(description="a [cdr] table")] = Cdr()
     stats: Annotated[Stats, Meta(description="a [stats] table")] = Stats()
     series: Annotated[Series, Meta(description="a [series] table")] = Series()
+    alerts: Annotated[Alerts, Meta(description="an [alerts] table")] = Alerts()
     emergency: Annotated[Emergency, Meta(description="an [emergency] table")] = Emergency()
     dns: Annotated[Dns, Meta(description="a [dns] table")] = Dns()
     gateways: Annotated[GatewayHealth, Meta(description="a [gateways] table")] = GatewayHealth()

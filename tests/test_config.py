@@ -104,8 +104,8 @@ BAD: list[tuple[str, str | None, str]] = [
     (
         MINIMAL + "[colour]\n",
         "colour",
-        "expected one of sip, database, control, calls, cdr, stats, series, emergency, dns, gateways,"
-        " numbers, auth, registrar, trace,",
+        "expected one of sip, database, control, calls, cdr, stats, series, alerts, emergency, dns,"
+        " gateways, numbers, auth, registrar, trace,",
     ),
     # Of another type.
     ('sip = "x"\n' + REST, "sip", 'found "x", expected a [sip] table'),
@@ -162,6 +162,14 @@ BAD: list[tuple[str, str | None, str]] = [
     (MINIMAL + '[stats]\nhost = "0.0.0.0"\nport = 1\n', "stats.token", 'found "", expected a token, because'),
     (MINIMAL + '[stats]\nhost = "localhost"\n', "stats.host", 'found "localhost", expected an IP address'),
     (MINIMAL + '[series]\ndestinations = ["+44"]\n', "series.destinations[0]", "expected 1 to 7 digits"),
+    (
+        MINIMAL + '[alerts.webhook]\nurls = ["ftp://a"]\n',
+        "alerts.webhook.urls[0]",
+        "expected a URL with http",
+    ),
+    (MINIMAL + '[alerts.webhook]\nurls = ["http://u:p@a"]\n', "alerts.webhook.urls[0]", "without a user"),
+    (MINIMAL + '[alerts.webhook]\nurls = ["http://a"]\n', "alerts.webhook.secret", "expected 16 to 256"),
+    (MINIMAL + '[alerts]\nbalance_low = "-1"\n', "alerts.balance_low", "expected an amount such as"),
     (MINIMAL + '[emergency]\nnumbers = ["999"]\n', "emergency.gateways", "expected at least one gateway id"),
 ]
 

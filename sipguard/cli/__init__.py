@@ -13,6 +13,7 @@ import click
 import sipguard
 from sipguard.cli import (
     account,
+    alert,
     call,
     cdr,
     configuration,
@@ -72,6 +73,7 @@ for command in (
     rate.rate,
     gateway.gateway,
     stats.stats,
+    alert.alert,
     trace.trace,
     login.login,
     web.web,

@@ -14,6 +14,7 @@ from sipguard.calls.audit import Auditor
 from sipguard.calls.exchange import Exchange
 from sipguard.manage import series
 from sipguard.manage.series import Point
+from sipguard.model.alert import Kind
 from sipguard.model.gateway import MappingGateway, RoutingGateway
 from sipguard.store.database import Database
 from sipguard.store.series import Scope
@@ -44,15 +45,16 @@ class Summary:
         epoch: int,
         disks: Mapping[str, Path],
         gateways_max: int,
+        alerts: Mapping[str, int],
     ) -> None:
+        """`alerts`: how many are raised, by kind, as it changes."""
         self._exchange, self._auditor, self._store = exchange, auditor, store
         self._meter, self._pulse = meter, pulse
         self._epoch, self._disks, self._gateways_max = epoch, dict(disks), gateways_max
         self._began_ms = exchange.clock.now().unix_ms
         self._known: object = None
         self._trunks: list[tuple[str, MappingGateway | RoutingGateway]] = []
-        self.alerts: Mapping[str, int] = {}
-        """Raised ones, by kind."""
+        self._alerts = alerts
         self.server_refused: Callable[[], int] = lambda: 0
         """Connections and requests that the listener had too many of."""
 
@@ -138,7 +140,7 @@ class Summary:
                 "replayed": logged.replayed,
             },
             notices=dict(exchange.notices.counts),
-            alerts=dict(self.alerts),
+            alerts={kind.value: self._alerts.get(kind.value, 0) for kind in Kind},
             gateways=gateways,
             gateway_counts=dict(meter.gateways),
             disks=self._disks,
@@ -184,7 +186,7 @@ class Summary:
                 }
                 for one in gateways
             ],
-            "alerts": dict(self.alerts),
+            "alerts": {kind.value: self._alerts.get(kind.value, 0) for kind in Kind},
         }
         if account is not None:
             funds, ledger = exchange.funds, account.balance_ledger

@@ -14,7 +14,11 @@ from sipguard.control import ControlError, Handler
 from sipguard.policy import destination
 from sipguard.store.database import Database
 from sipguard.store.series_keeper import Keeper, Retention
+from sipguard.store.series_step import Counted
 from sipguard.watch import pulse as pulses
+from sipguard.watch.alerting import Alerting
+from sipguard.watch.checks import Checks
+from sipguard.watch.delivery import Deliverer
 from sipguard.watch.meter import BOUNDS, Meter
 from sipguard.watch.pulse import Pulse
 
@@ -47,8 +51,16 @@ class Watch:
             retention=Retention(config.series.minute_hours, config.series.hour_days),
             destinations=destination.fronts(config.series.destinations),
             bounds=BOUNDS,
-            on_counted=self._meter.take,
+            on_counted=self._on_counted,
         )
+        database = config.database
+        self._disks = {
+            "database": database.path.parent,
+            "redo": database.redo.directory or database.path.parent,
+        }
+        self._checks = Checks(exchange, auditor, config.alerts, self._disks)
+        self._deliverer = Deliverer(store, config.alerts.webhook, lambda: exchange.clock.now().unix_ms)
+        self._alerting = Alerting(exchange, store, self._checks, config.alerts, self._deliverer.wake)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
         self._made: Summary | None = None
@@ -60,6 +72,8 @@ class Watch:
         self._tasks = [
             loop.create_task(pulses.run(self._pulse, self._counted, self._beat)),
             loop.create_task(self._keeper.run()),
+            loop.create_task(self._alerting.run()),
+            loop.create_task(self._deliverer.run()),
         ]
 
     def handlers(self) -> dict[str, Handler]:
@@ -90,8 +104,6 @@ class Watch:
         from sipguard.watch.summary import Summary
 
         if self._made is None:
-            database = self._config.database
-            folder = database.path.parent
             self._made = Summary(
                 self._exchange,
                 self._auditor,
@@ -99,8 +111,9 @@ class Watch:
                 self._meter,
                 self._pulse,
                 epoch=self._epoch,
-                disks={"database": folder, "redo": database.redo.directory or folder},
+                disks=self._disks,
                 gateways_max=self._config.stats.gateways,
+                alerts=self._alerting.counts,
             )
         return self._made
 
@@ -121,6 +134,10 @@ class Watch:
         summary.server_refused = lambda: server.refused
         await server.start(listener)
         return server
+
+    def _on_counted(self, counted: Counted) -> None:
+        self._meter.take(counted)
+        self._checks.touched(counted.accounts)
 
     def _counted(self) -> tuple[int, int, int]:
         tally = self._exchange.tally

@@ -49,10 +49,10 @@ COUNTED = Counted(
 class Site:
     """A proxy at a desk, and what is told of it."""
 
-    def __init__(self, world: World, tmp_path: Path, gateways_max: int = 500) -> None:
+    def __init__(self, world: World, path: Path, gateways_max: int = 500) -> None:
         self.desk = Desk(world)
         self.meter, self.pulse = Meter(gateways_max), Pulse()
-        self.store = database.create(tmp_path / "watched.db")
+        self.store = database.open(path)
         self.summary = Summary(
             self.desk.exchange,
             Auditor(self.desk.exchange),
@@ -60,8 +60,9 @@ class Site:
             self.meter,
             self.pulse,
             epoch=1,
-            disks={"database": tmp_path, "redo": tmp_path / "gone"},
+            disks={"database": path.parent, "redo": path.parent / "gone"},
             gateways_max=gateways_max,
+            alerts={},
         )
         self.summary.follow()
         self.now, self.counts = 100.0, 0
@@ -86,8 +87,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(World(), tmp_path)
+def site(path: Path) -> Site:
+    return Site(World(), path)
 
 
 def value(text: bytes, name: str) -> float:
@@ -155,13 +156,13 @@ def test_every_metric_is_documented_and_no_other(site: Site) -> None:
     site.run(test)
 
 
-def test_the_number_of_series_is_bounded(tmp_path: Path) -> None:
+def test_the_number_of_series_is_bounded(path: Path) -> None:
     """A thousand gateways, reasons and currencies that nobody has thought of make no thousand series."""
     world = World()
     world.trunks = [
         mapping_gateway(key, sources=(f"198.18.{key // 250}.{key % 250}/32",)) for key in range(1, 501)
     ]
-    site = Site(world, tmp_path, gateways_max=10)
+    site = Site(world, path, gateways_max=10)
 
     async def test() -> None:
         for number in range(1_000):
@@ -245,9 +246,9 @@ def test_it_is_not_ready_while_it_takes_no_calls(site: Site) -> None:
     site.run(test)
 
 
-def test_present_calls_by_pages(tmp_path: Path) -> None:
+def test_present_calls_by_pages(path: Path) -> None:
     world = World()
-    site = Site(world, tmp_path)
+    site = Site(world, path)
 
     async def test() -> None:
         import json
