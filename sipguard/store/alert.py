@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import (
+    REAL,
     Boolean,
     Column,
     ColumnElement,
-    REAL,
     ForeignKey,
     Integer,
     Table,
