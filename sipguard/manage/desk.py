@@ -26,6 +26,7 @@ from sipguard.manage.errors import ForbiddenError, ManageError, NotFoundError
 from sipguard.manage.proxy import Proxy
 from sipguard.model.actor import Actor, Role
 from sipguard.model.authorization import ALL, Authorization, effective
+from sipguard.model.configuration import REALM
 from sipguard.store import feed, tree
 from sipguard.store.account import account
 from sipguard.store.audit import audit
@@ -147,6 +148,8 @@ class Rules:
     """Deeper ones are refused."""
     sub_agents_need_approval: bool = False
     """Whether an agent's creation of a sub-agent waits for an administrator."""
+    realm: str = REALM
+    """For which the passwords of phones and trunks are hashed."""
 
 
 class Desk:

@@ -16,6 +16,7 @@ def desk(config: Config, store: Database) -> Desk:
             depth_warning=config.manage.depth_warning,
             depth_limit=config.manage.depth_limit,
             sub_agents_need_approval=config.manage.sub_agents_need_approval,
+            realm=config.auth.realm,
         ),
         proxy=Proxy(config.control.socket, config.database.redo.directory),
     )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from sipguard.manage import leaf
 from sipguard.manage.errors import InvalidError, Problem
 from sipguard.manage.leaf import TimeZone as ZoneLeaf
 from sipguard.model.money import MICROS_LIMIT
@@ -64,6 +65,18 @@ def _known_zone(text: str) -> str:
         raise ValueError(f"found {text!r}, expected {ZoneLeaf.expected}") from None
 
 
+def _by(kind: type[leaf.Leaf]) -> AfterValidator:
+    """Text as a data set file has it, too."""
+
+    def check(text: str) -> str:
+        try:
+            return str(kind.parse(text))
+        except (ValueError, TypeError, OSError):
+            raise ValueError(f"found {text[:80]!r}, expected {kind.expected}") from None
+
+    return AfterValidator(check)
+
+
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@+-]*$"
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=ID_PATTERN)]
 """Of anything that people name by an id: goes into URLs, files and logs as it stands."""
@@ -80,3 +93,13 @@ Prefix = Annotated[str, Field(max_length=18, pattern=r"^[0-9]*$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
 Ppm = Annotated[int, Field(ge=0, le=1_000_000)]
+
+Number = Annotated[str, Field(max_length=18, pattern=r"^[1-9][0-9]*$")]
+"""A whole E.164 number without "+"."""
+Digits = Annotated[str, Field(min_length=1, max_length=18, pattern=r"^[0-9]+$")]
+Network = Annotated[str, Field(max_length=64), _by(leaf.Network)]
+Username = Annotated[str, Field(max_length=64), _by(leaf.Username)]
+Host = Annotated[str, Field(max_length=253), _by(leaf.Host)]
+Certificate = Annotated[str, Field(max_length=253), _by(leaf.CertificateName)]
+Secret = Annotated[str, Field(min_length=8, max_length=256), _by(leaf.Password)]
+"""A password of a device: kept as hashes, told to nobody."""

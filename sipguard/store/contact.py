@@ -61,7 +61,9 @@ async def listed(conn: AsyncConnection) -> list[Listed]:
 
 
 async def put(conn: AsyncConnection, phone_key: int, contacts: Sequence[Contact]) -> None:
-    """Make these the contacts of a phone."""
+    """Make these the contacts of a phone; of one that was removed meanwhile, nothing."""
+    if await conn.scalar(select(phone.c.key).where(phone.c.key == phone_key)) is None:
+        return
     await conn.execute(delete(contact).where(contact.c.phone_key == phone_key))
     if contacts:
         await conn.execute(insert(contact), list(_rows(contacts)))

@@ -14,6 +14,7 @@ from sipguard.web.api import (
     hierarchy,
     live,
     payment,
+    phone,
     session,
 )
 from sipguard.web.gate import Gate
@@ -25,6 +26,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     session.router,
     *hierarchy.ROUTERS,
     payment.router,
+    phone.router,
     live.router,
 )
 
