@@ -8,6 +8,7 @@ Thread-safe: every call takes the engine for itself while it lasts, microseconds
 """
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import final
 
 @final
@@ -438,6 +439,61 @@ class Refused:
     @property
     def sip_call_id(self) -> str:
         """Of the first of them, at most 64 bytes."""
+
+@final
+class Appender:
+    """A thread of the engine's that appends groups of records to the redo log, and lets go what the engine
+    holds for them once they are durable.
+
+    It writes to a segment that is in order and has room, and leaves everything else to whoever waits in
+    `trouble`. Thread-safe. Nothing here waits for the disk but what says so.
+    """
+
+    def __new__(cls, engine: Engine | None, window_us: int, most: int) -> Appender:
+        """`engine`: whose held messages; None: nobody's. `window_us`: groups begin no oftener than this,
+        unless somebody hurries. `most`: records of a group. In trouble until the first `resume`."""
+    def push(self, records: bytes, releases: list[int], tell: bool) -> None:
+        """Have records made durable, behind all that were pushed before: a MessagePack array of them.
+
+        Once they are, `Engine.release` is done for each call of `releases`, and `fileno` becomes readable if
+        `tell`, else only if nobody asks for `counts`. Raises ValueError for bytes that are no array.
+        """
+    def hurry(self) -> None:
+        """What waits is to be durable at once."""
+    def resume(self, path: str | PathLike[str], sequence: int, end: int, limit: int, seed: int) -> None:
+        """Append to this segment from now on: the next group, its offset, the size of the segment, and with
+        what the CRC of its frames begins (sipguard.store.redo.frame). Raises OSError."""
+    def trouble(self) -> tuple[int, int, int, int] | None:
+        """Wait until records cannot be appended; None once closed.
+
+        How many, the oldest, are to be made durable by other means; the sequence of the next group (0: it
+        was told before) and the offset at which it would have begun; errno of what failed, 0 where nothing
+        did: the segment is full, its file was removed, or there is none. It is not written to any more.
+        """
+    def appended(self, records: int, sequence: int, bytes: int) -> None:
+        """In trouble: the oldest records, so many, are durable as the group of that sequence and size."""
+    def groups(self, sequence: int) -> list[tuple[int, int, int]]:
+        """Durable groups after `sequence` that are not applied: sequence, number of records, bytes."""
+    def wait(self, sequence: int, enough: int, seconds: float | None = None) -> None:
+        """Wait until there are `enough` records in groups after `sequence`, for `seconds` at most, or until
+        `interrupt`. One thread at a time. Raises ValueError for seconds below zero."""
+    def interrupt(self) -> None:
+        """Whoever is in `wait`, or comes to it next, is to go on."""
+    def applied(self, sequence: int) -> None:
+        """The database has the groups up to this one."""
+    def behind(self) -> tuple[float, int]:
+        """How many seconds ago the oldest group became durable that is not applied, and the bytes of all
+        such; 0 and 0 where there is none."""
+    def counts(self) -> tuple[int, int]:
+        """Records and groups that have become durable since the start."""
+    def end(self) -> int:
+        """Offset in the present segment at which the next group will begin; 0 before there is one."""
+    def fileno(self) -> int:
+        """Readable when there is reason to ask for `counts`."""
+    def clear(self) -> None:
+        """Not readable any more; to be called before asking."""
+    def close(self) -> None:
+        """Append nothing more, and have nobody wait any longer. Waits for a write that is under way."""
 
 @final
 class Engine:

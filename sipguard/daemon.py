@@ -210,6 +210,7 @@ class _Daemon:
             loop,
             origin=f"proxy:{epoch}",
             directory=config.database.redo.directory,
+            engine=engine,
             window_ms=config.database.commit_window_ms,
             limits=_limits(config),
         )
@@ -233,7 +234,9 @@ class _Daemon:
             remembered = Remembered(resolution, time.monotonic_ns)
             exchange.naming = Naming(engine, clock, alarms, remembered)
             engine.resolve_names(True)
-        driver = Driver(engine, loop, time.monotonic_ns, dispatcher(exchange))
+        driver = Driver(
+            engine, loop, time.monotonic_ns, dispatcher(exchange), writer.begin_turn, writer.end_turn
+        )
         for index, listener in enumerate(config.sip.listen):
             driver.streams.add(index, listener.host)
         driver.streams.secure(contexts, lambda key: exchange.directory.routing_gateways.get(key))

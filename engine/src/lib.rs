@@ -14,6 +14,7 @@ pub mod print;
 pub mod proxy;
 #[cfg(feature = "python")]
 mod python;
+pub mod redo;
 pub mod refusals;
 pub mod registration;
 pub mod sdp;

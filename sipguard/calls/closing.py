@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sipguard.calls import settlement
 from sipguard.calls.call import Call
 from sipguard.calls.exchange import Exchange
-from sipguard.store.writer import CallClosed
+from sipguard.store.writer import CallClosed, Release
 
 
 def close(
@@ -36,19 +36,40 @@ BYE_PATIENCE_NS = 150_000_000
 the BYE goes, and its record is kept in memory and written when the store is back (bypass D38)."""
 
 
-def record(exchange: Exchange, closed: CallClosed, call: int, go: Callable[[], None]) -> None:
-    """Have the end of a call written, and let its BYE `go` once that is done, or has taken too long. Its
-    channels are free from then on."""
+def record(exchange: Exchange, closed: CallClosed, call: int, go: Callable[[], None] | None = None) -> None:
+    """Have the end of a call written, and let its BYE `go` once that is done, or has taken too long; None:
+    one that the engine holds. Its channels are free from then on."""
     exchange.held_byes.add(call)
 
-    def once(_: int = call) -> None:
+    def order(_: int = call) -> None:
         if call in exchange.held_byes:
             exchange.held_byes.discard(call)
+            assert go is not None
             go()
             exchange.current.free(call)
 
-    exchange.writer.submit(closed, once)
+    gone = _ByeGoes(exchange, call) if go is None else order
+    exchange.writer.submit(closed, gone)
     if exchange.writer.healthy:
-        exchange.alarms.at(exchange.clock.now().monotonic_ns + BYE_PATIENCE_NS, once, call)
+        exchange.alarms.at(exchange.clock.now().monotonic_ns + BYE_PATIENCE_NS, gone, call)
     else:
-        once()
+        gone()
+
+
+class _ByeGoes(Release):
+    """A BYE that the engine holds goes on."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, exchange: Exchange, call: int) -> None:
+        super().__init__(call)
+        self._exchange = exchange
+
+    def __call__(self, _: int = 0) -> None:
+        if self.call in self._exchange.held_byes:
+            self._exchange.release(self.call)
+            self.released()
+
+    def released(self) -> None:
+        self._exchange.held_byes.discard(self.call)
+        self._exchange.current.free(self.call)

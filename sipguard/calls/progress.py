@@ -11,7 +11,7 @@ from sipguard.calls.closing import BYE_PATIENCE_NS, close, record
 from sipguard.calls.exchange import Exchange
 from sipguard.model.cdr import GatewayTry
 from sipguard.sip.events import Answered, Ended, Failed
-from sipguard.store.writer import CallAnswered, CallClosed
+from sipguard.store.writer import CallAnswered, CallClosed, Release
 
 NEVER_FAILOVER = frozenset({486, 487, 600, 603, 604, 607, 608})
 """The callee, or the caller, has decided: asking another gateway would ring again against their will."""
@@ -92,18 +92,30 @@ def on_answered(exchange: Exchange, event: Answered) -> None:
     state = saved.save(call, exchange.clock.boot)
     answered = CallAnswered(call.id, call.answered_ms, event.dialog, state)
 
-    release = _patiently(exchange, call) if call.permit.emergency else lambda: exchange.release(call.id)
-
-    def durable() -> None:
-        release()
-        unfinished.settled(exchange, call)
-
+    durable = _patiently(exchange, call) if call.permit.emergency else _AnswerGoes(exchange, call)
     naming = exchange.naming
     if naming is not None and naming.asks(call.id):
         exchange.writer.submit(answered, lambda: naming.after(call.id, durable))
     else:
         exchange.writer.submit(answered, durable)
     control.watch(exchange, call)
+
+
+class _AnswerGoes(Release):
+    """The 2xx of a call goes to the caller."""
+
+    __slots__ = ("_exchange", "_record")
+
+    def __init__(self, exchange: Exchange, call: Call) -> None:
+        super().__init__(call.id)
+        self._exchange, self._record = exchange, call
+
+    def __call__(self) -> None:
+        self._exchange.release(self.call)
+        self.released()
+
+    def released(self) -> None:
+        unfinished.settled(self._exchange, self._record)
 
 
 def _patiently(exchange: Exchange, call: Call) -> Callable[[], None]:
@@ -117,11 +129,15 @@ def _patiently(exchange: Exchange, call: Call) -> Callable[[], None]:
             waits = False
             exchange.release(call.id)
 
+    def durable() -> None:
+        once()
+        unfinished.settled(exchange, call)
+
     if exchange.writer.healthy:
         exchange.alarms.at(exchange.clock.now().monotonic_ns + BYE_PATIENCE_NS, once, call.id)
     else:
         once()
-    return once
+    return durable
 
 
 def on_ended(exchange: Exchange, event: Ended) -> None:
@@ -134,7 +150,7 @@ def on_ended(exchange: Exchange, event: Ended) -> None:
         return
     now = exchange.clock.now()
     closed = close(exchange, call, now.monotonic_ns, event.by, None, q850(event.reason))
-    record(exchange, closed, call.id, lambda: exchange.release(call.id))
+    record(exchange, closed, call.id)
 
 
 _Q850 = re.compile(r"\bQ\.850\s*;[^,]*?\bcause\s*=\s*(\d{1,3})", re.IGNORECASE)

@@ -21,12 +21,16 @@ class Driver:
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], int],
         handle: Callable[[Event], None],
+        before: Callable[[], None] = lambda: None,
+        after: Callable[[], None] = lambda: None,
     ) -> None:
-        """`clock`: monotonic nanoseconds. `handle` is called for each event and must not raise."""
+        """`clock`: monotonic nanoseconds. `handle` is called for each event and must not raise, nor must
+        `before` and `after`, which are called around the events of a turn."""
         self._engine = engine
         self._loop = loop
         self._clock = clock
         self._handle = handle
+        self._before, self._after = before, after
         self._kicked = False
         self._woken = False
         self._fd: int | None = None
@@ -51,8 +55,11 @@ class Driver:
 
     def turn(self) -> None:
         """One batch of events: decide, send."""
-        for event in self._engine.poll(self._clock()):
+        events = self._engine.poll(self._clock())
+        self._before()
+        for event in events:
             self._handle(event)
+        self._after()
         self._send()
 
     def wake(self) -> None:

@@ -14,11 +14,14 @@ import pytest
 
 from sipguard.store import database, ledger, live_call, lock
 from sipguard.store.redo import replay
+from sipguard.store.redo.appender import Engine
 from sipguard.store.redo.applier import Pace
 from sipguard.store.redo.files import Files
-from sipguard.store.writer import CallAnswered, CallUpdated, Limits, Writer
+from sipguard.store.redo.log import Place, RedoLog
+from sipguard.store.writer import CallAnswered, CallUpdated, Limits, Release, Writer
 from tests.store import books
 from tests.store.books import EPOCH
+from tests.store.redo.logs import TWO_CALLS
 
 
 def answered(sequence: int) -> CallAnswered:
@@ -264,7 +267,8 @@ def test_another_database_in_its_place_gets_nothing(path: Path) -> None:
 
 
 def test_k04_a_full_disk_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is acknowledged while the log has no room, and all of it once there is."""
+    """Nothing is acknowledged while the log has no room, and all of it once there is. Each group fills a
+    segment, so that every one has to be made."""
     done: list[int] = []
     written = os.pwrite
 
@@ -284,11 +288,75 @@ def test_k04_a_full_disk_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPat
         await writer.drain()
         assert writer.refusal() is None
 
-    run(path, use)
+    run(path, use, segment_bytes=1)
     assert done == list(range(1, 50))
     report = books.read(path, ledger.verify)
     assert report.ok
     assert report.entries == 50
+
+
+@pytest.mark.parametrize(
+    ("device", "said"), [("full", "No space left"), ("null", "Invalid argument")], ids=["write", "fdatasync"]
+)
+def test_k03_a_segment_that_fails_while_the_engine_writes_it_is_left_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, device: str, said: str
+) -> None:
+    """/dev/full takes no byte; /dev/null takes them all, and cannot be synced. What comes after the failure
+    is in the next segment, with all before that the database lacks."""
+    done: list[int] = []
+    place = RedoLog.place
+    fails = [False]
+
+    def placed(redo: RedoLog) -> Place | None:
+        found = place(redo)
+        if found is None or not fails[0]:
+            return found
+        fails[0] = False
+        return found._replace(path=Path("/dev") / device)
+
+    monkeypatch.setattr(RedoLog, "place", placed)
+
+    async def use(writer: Writer, health: Health) -> None:
+        with books.connect(path) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for number in range(6):
+                # A segment takes two: the third begins one, of which the engine is then told.
+                fails[0] = number == 2
+                writer.submit(books.closed(number), lambda number=number: done.append(number))
+                await until(lambda number=number: number in done)
+            held = [one.read_bytes().count(b"CallClosed") for one in Files(path).segments()]
+            assert max(held) == 3, "all that the database lacked, in one that is larger for it"
+            other.execute("ROLLBACK")
+        await writer.drain()
+        assert health.told == [False, True]
+
+    counts = run(path, use, segment_bytes=TWO_CALLS, limits=Limits(seconds=3_600)).counts
+    assert done == list(range(6))
+    assert (counts.records, counts.duplicates, counts.redo_failures) == (6, 0, 1)
+    assert books.read(path, ledger.verify).entries == 6
+
+
+def test_what_the_engine_does_itself_is_told_without_being_asked(path: Path) -> None:
+    """Nobody holds anything of that call: only the second half of a Release is left to do."""
+    gone: list[int] = []
+
+    class Gone(Release):
+        def __call__(self) -> None:
+            raise AssertionError("the engine does that")
+
+        def released(self) -> None:
+            gone.append(self.call)
+
+    async def use(writer: Writer, health: Health) -> None:
+        writer.begin_turn()
+        writer.submit(books.closed(1), Gone(EPOCH + 1))
+        await asyncio.sleep(0)
+        assert writer.unacknowledged == 1, "handed over at the end of the turn"
+        writer.end_turn()
+        await until(lambda: gone)
+
+    run(path, use, engine=Engine(epoch=1, seed=bytes(32)))
+    assert gone == [EPOCH + 1]
 
 
 def test_updates_are_left_out_while_the_store_is_behind(path: Path) -> None:

@@ -103,6 +103,13 @@ fn one_line(value: &str) -> String {
     value.chars().filter(|char| !char.is_control()).collect()
 }
 
+impl PyEngine {
+    /// For the threads of the engine's own.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
+    }
+}
+
 #[pymethods]
 impl PyEngine {
     #[new]

@@ -9,6 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+mod appender;
 mod digest;
 mod engine;
 mod event;
@@ -30,6 +31,8 @@ fn ip(host: &str) -> PyResult<IpAddr> {
 
 #[pymodule(name = "_engine")]
 mod module {
+    #[pymodule_export]
+    use super::appender::PyAppender;
     #[pymodule_export]
     use super::engine::{PyEngine, PyRefused, PyStats};
     #[pymodule_export]

@@ -83,7 +83,7 @@ class Applier:
                 break
             now = monotonic()
             not_before = now + min(PAUSE_FACTOR * (now - began), PAUSE_SECONDS_MAX)
-            self._redo.prepare()
+            self._redo.prepare(self._unapplied.end)
         self._disconnect()
 
     def step(self, groups: Sequence[Group]) -> bool:

@@ -1,4 +1,7 @@
-"""The log as it is written: groups appended to segments, and a new segment where one is full or failed.
+"""The segments of the log: groups appended to them, and a new one where one is full or failed.
+
+As long as a segment is in order and has room, the engine's thread appends (engine/src/redo/appender.rs), and
+what is here is told how far it came. `append` is for everything else.
 
 Segments are filled with zeros before they are used: a write into blocks that the file has already costs one
 write of the disk, where one that makes the file longer waits for the file system's own journal.
@@ -13,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from sipguard.store.batch import Record
 from sipguard.store.redo import frame, record
@@ -30,8 +34,23 @@ _HURRIED_BYTES = 4 * len(_SLICE)
 """Size of a segment that is wanted before one is ready: made while somebody waits."""
 
 
+class Place(NamedTuple):
+    """Where a group goes."""
+
+    path: Path
+    sequence: int
+    """Of the group."""
+    end: int
+    """Offset at which it begins."""
+    limit: int
+    """Size of the segment."""
+    seed: int
+    """With what the CRC of a frame begins."""
+
+
 class RedoLog:
-    """One log, of one run. `append` belongs to one thread, `applied` and `prepare` to one other."""
+    """One log, of one run. `append` and what goes with it belong to one thread, `applied` and `prepare` to
+    one other."""
 
     def __init__(
         self, files: Files, header: Header, unapplied: Unapplied, segment_bytes: int = SEGMENT_BYTES
@@ -81,6 +100,20 @@ class RedoLog:
         self._sequence += 1
         return Group(self._sequence - 1, records, size)
 
+    def place(self) -> Place | None:
+        """Where the next group goes, for somebody else to append it; None: that takes an `append`."""
+        if self._descriptor is None or self._path is None:
+            return None
+        return Place(self._path, self._sequence, self._end, self._limit, self._seed)
+
+    def appended(self, sequence: int, end: int) -> None:
+        """Somebody else has appended every group before `sequence`, up to `end`."""
+        self._sequence, self._end = sequence, end
+
+    def give_up(self) -> None:
+        """Somebody else has failed to append: nothing is written to the present segment any more."""
+        self._give_up()
+
     def applied(self, sequence: int) -> None:
         """The database holds everything up to `sequence`: what is full and no longer needed is removed."""
         with self._lock:
@@ -90,9 +123,11 @@ class RedoLog:
             with suppress(OSError):  # what stays behind is left out, and removed at the next start
                 path.unlink()
 
-    def prepare(self) -> None:
-        """Have the next segment ready once this one is half full. A disk without room is no failure yet."""
-        if self._spare is not None or self._end * 2 < self._limit:
+    def prepare(self, end: int | None = None) -> None:
+        """Have the next segment ready once this one is half full. A disk without room is no failure yet.
+
+        `end`: how far somebody else has come in it."""
+        if self._spare is not None or (self._end if end is None else end) * 2 < self._limit:
             return
         path = self._files.spare
         try:

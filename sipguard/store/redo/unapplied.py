@@ -1,6 +1,7 @@
-"""Groups that are durable in the log and not in the database yet, in their order.
+"""Records from their hand-over until the database has them: those that are not durable, and the groups that
+the log has and the database lacks, in their order.
 
-Shared by the thread that appends and the thread that applies; every method may be called on any.
+Shared by the loop, the thread that minds the log and the one that applies; every method may be called on any.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Condition
+from threading import Lock
 from time import monotonic
 
 from sipguard.store.batch import Record
+from sipguard.store.redo.appender import Appender
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,40 +27,49 @@ class Group:
 
 
 class Unapplied:
-    """The queue between the log and the database."""
+    """The queue between those who have records written and the database."""
 
-    def __init__(self) -> None:
+    def __init__(self, appender: Appender) -> None:
+        """`appender` says what has become durable."""
+        self._appender = appender
+        self._submitted: deque[Record] = deque()
         self._groups: deque[Group] = deque()
         self._records = 0
-        self._enough = 1
+        self._sequence = 0
         self._hurried = False
         self._closed = False
-        self._changed = Condition()
+        self._lock = Lock()
 
-    def add(self, group: Group) -> None:
-        """A group is durable."""
-        with self._changed:
-            self._groups.append(group)
-            self._records += len(group.records)
-            if self._records >= self._enough:
-                self._changed.notify()
+    def submit(self, records: Sequence[Record]) -> None:
+        """These are about to be made durable, in this order."""
+        self._submitted.extend(records)
+
+    def submitted(self, count: int) -> list[Record]:
+        """The oldest that are not durable. While nobody makes them so."""
+        with self._lock:
+            self._collect()
+            return [self._submitted[at] for at in range(count)]
 
     def groups(self) -> list[Group]:
-        """All, the oldest first."""
-        with self._changed:
+        """All that are durable, the oldest first."""
+        with self._lock:
+            self._collect()
             return list(self._groups)
+
+    @property
+    def end(self) -> int | None:
+        """How far the engine's thread has come in the present segment; None: it has none yet."""
+        return self._appender.end() or None
 
     def hurry(self) -> None:
         """Somebody waits: what is there is to be applied at once."""
-        with self._changed:
-            self._hurried = True
-            self._changed.notify()
+        self._hurried = True
+        self._appender.interrupt()
 
     def close(self) -> None:
         """Nothing is waited for any longer."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._closed = True
+        self._appender.interrupt()
 
     def wait(self, not_before: float, limit: int) -> list[Group]:
         """The oldest groups, of about `limit` records, once it is worth a transaction.
@@ -66,27 +77,35 @@ class Unapplied:
         That is when there is any, and either `not_before` (of time.monotonic) has come, or there are `limit`
         records, or somebody hurries. Empty once closed.
         """
-        with self._changed:
-            while not self._closed:
-                # Woken by the first record, or by the last of enough: not by every one between.
-                self._enough = limit if self._groups else 1
-                if not self._groups:
-                    self._changed.wait()
-                    continue
+        while not self._closed:
+            with self._lock:
+                self._collect()
                 left = not_before - monotonic()
-                if left <= 0 or self._hurried or self._records >= limit:
+                if self._groups and (left <= 0 or self._hurried or self._records >= limit):
                     return self._first(limit)
-                self._changed.wait(left)
-            return []
+                # Woken by the first record, or by the last of enough: not by every one between.
+                after = self._sequence
+                enough, seconds = (limit - self._records, left) if self._groups else (1, None)
+            self._appender.wait(after, enough, seconds)
+        return []
 
     def drop(self, groups: Sequence[Group]) -> None:
         """The first groups are in the database."""
-        with self._changed:
+        with self._lock:
             for group in groups:
                 self._groups.popleft()
                 self._records -= len(group.records)
             if not self._groups:
                 self._hurried = False
+        self._appender.applied(groups[-1].sequence)
+
+    def _collect(self) -> None:
+        """Take over what has become durable since."""
+        for sequence, count, size in self._appender.groups(self._sequence):
+            records = [self._submitted.popleft() for _ in range(count)]
+            self._groups.append(Group(sequence, records, size))
+            self._records += count
+            self._sequence = sequence
 
     def _first(self, limit: int) -> list[Group]:
         taken: list[Group] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sipguard.store.batch import Outcome, Record
 from sipguard.store.redo import record, replay
+from sipguard.store.redo.appender import Appender
 from sipguard.store.redo.applier import Applier, Pace
 from sipguard.store.redo.files import Files
 from sipguard.store.redo.frame import FRAME_OVERHEAD, HEADER_BYTES
@@ -27,7 +28,8 @@ class Log:
     def __init__(self, path: Path, *, directory: Path | None = None, segment_bytes: int = 1 << 20) -> None:
         self.files = Files(path, directory)
         header = replay.begin(path, "proxy", directory)
-        self.unapplied = Unapplied()
+        self.appender = Appender(None, 0, 1_000)
+        self.unapplied = Unapplied(self.appender)
         self.redo = RedoLog(self.files, header, self.unapplied, segment_bytes)
         self.applier = Applier(
             path,
@@ -43,7 +45,9 @@ class Log:
 
     def append(self, *records: Record) -> None:
         """Make one group durable."""
-        self.unapplied.add(self.redo.append(list(records)))
+        group = self.redo.append(list(records))
+        self.unapplied.submit(group.records)
+        self.appender.appended(len(group.records), group.sequence, group.size)
 
     def apply(self, groups: int = 1_000_000) -> None:
         """Bring the first `groups` into the database, in one transaction."""
@@ -56,6 +60,7 @@ class Log:
         self.applier.stop()
         self.applier.run()  # lets go of the database
         self.redo.close(remove=False)
+        self.appender.close()
 
     def segments(self) -> list[Path]:
         return self.files.segments()
