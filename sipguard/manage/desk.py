@@ -150,6 +150,10 @@ class Rules:
     """Whether an agent's creation of a sub-agent waits for an administrator."""
     realm: str = REALM
     """For which the passwords of phones and trunks are hashed."""
+    session_idle_ms: int = 30 * 60_000
+    """A session that nobody uses for so long is over."""
+    session_ms: int = 12 * 3_600_000
+    """A session is over after so long, used or not."""
 
 
 class Desk:
@@ -176,16 +180,22 @@ class Desk:
 
     @asynccontextmanager
     async def writing(
-        self, actor: Actor, action: str, authorization: Authorization | None = None
+        self,
+        actor: Actor,
+        action: str,
+        authorization: Authorization | None = None,
+        *,
+        personal: bool = False,
     ) -> AsyncIterator[Act]:
         """One transaction that changes something. Raises ForbiddenError for those who only read.
 
-        `authorization`: required at once, before anything is looked up.
+        `authorization`: required at once, before anything is looked up. `personal`: a matter of the actor's
+        own login, which those have, too, who change nothing else.
         """
         now_ms = self.clock_ms()
         act: Act | None = None
         try:
-            _refuse_readers(actor, action)
+            _refuse_readers(actor, action, personal)
             async with AsyncExitStack() as kept, self.store.writing() as conn:
                 act = Act(conn, actor, now_ms, self, action, kept)
                 if authorization is not None:
@@ -213,10 +223,10 @@ SUPPORT_MAY = frozenset({"alert.acknowledge"})
 """Actions of logins of role support."""
 
 
-def _refuse_readers(actor: Actor, action: str) -> None:
+def _refuse_readers(actor: Actor, action: str, personal: bool) -> None:
     if actor.read_only:
         raise ForbiddenError("this key may only read")
-    if actor.role is Role.SUPPORT and action in SUPPORT_MAY:
+    if personal or (actor.role is Role.SUPPORT and action in SUPPORT_MAY):
         return
     if actor.role in (Role.VIEWER, Role.SUPPORT):
         raise ForbiddenError(f"a login of role {actor.role} changes nothing")

@@ -1,196 +1,255 @@
-"""Signing in, and who somebody is afterwards: sessions of people, API keys of programs.
-
-A session token and the secret of a key are 256 random bits; the database holds their SHA-256, which needs no
-slow hash because nobody guesses them.
-"""
+"""Logins: who may sign in. Administrators manage all, agents those of their accounts (authorization 1)."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sipguard.manage import etag, page, session, totp
 from sipguard.manage import password as passwords
-from sipguard.manage.desk import Desk
-from sipguard.manage.errors import ConflictError, InvalidError, ManageError
-from sipguard.model.actor import Actor, Role, Via
-from sipguard.store.login import api_key, login, login_attempt, session
+from sipguard.manage.desk import Act, Desk, View
+from sipguard.manage.errors import ConflictError, InvalidError, NotFoundError
+from sipguard.manage.login_form import LoginChanges, NewLogin
+from sipguard.manage.page import Page
+from sipguard.model.actor import Actor, Role
+from sipguard.model.authorization import Authorization
+from sipguard.store import tree
+from sipguard.store.account import account
+from sipguard.store.login import api_key, login, login_attempt, login_device, recovery_code
 from sipguard.store.metadata import insert_row
 
-IDLE_MS = 30 * 60_000
-"""A session that nobody uses for so long is over."""
-SESSION_MS = 12 * 3_600_000
-"""A session is over after so long, used or not."""
-SEEN_EVERY_MS = 60_000
-"""How exactly it is kept when a session was last used: not a write per request."""
-
-
-class SignInError(ManageError):
-    """The same for a wrong name, a wrong password, a locked login."""
-
-    def __init__(self) -> None:
-        super().__init__("the username or the password is wrong")
-
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A session as it is known to whoever holds its token."""
+class LoginInfo:
+    """A login as its managers see it."""
 
-    actor: Actor
-    csrf_token: str
-    expires_ms: int
+    username: str
+    role: Role
+    account_id: str | None
+    locked: bool
+    must_change: bool
+    totp: bool
+    """Whether it has a second factor."""
+    created_ms: int
+    changed_ms: int
+    last_sign_in_ms: int | None
 
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """What a new session is known by."""
-
-    token: str
-    session: Session
+    @property
+    def etag(self) -> str:
+        """Version of what can be modified."""
+        return etag.etag(_fixed(self))
 
 
 async def add(
     conn: AsyncConnection, username: str, password: str, role: Role, account_key: int | None, now_ms: int
 ) -> int:
-    """Make a login; its key. `conn` holds the write lock. Raises ConflictError, InvalidError."""
-    check_password(password)
+    """Make a login by hand, without an actor; its key. `conn` holds the write lock.
+
+    Raises ConflictError, InvalidError.
+    """
+    passwords.check(password, username)
+    values = {"role": role.value, "account_key": account_key, "must_change": False}
+    return await _insert(conn, username, await passwords.hashed(password), now_ms, **values)
+
+
+async def list_all(
+    view: View, account_id: str | None = None, *, after: str | None = None, limit: int = page.LIMIT
+) -> Page[LoginInfo]:
+    """Logins in scope by name, or those of one account. Raises NotFoundError, InvalidError."""
+    query = _SELECT
+    if account_id is not None:
+        query = query.where(login.c.account_key == await view.account_key(account_id))
+    elif view.actor.account_key is not None:
+        mine = view.actor.account_key
+        keys = select(tree.below(mine).c.key)
+        query = query.where(or_(login.c.account_key == mine, login.c.account_key.in_(keys)))
+    if after is not None:
+        (last,) = page.position(after, (str,))
+        query = query.where(login.c.username > last)
+    query = query.order_by(login.c.username).limit(page.check_limit(limit) + 1)
+    rows = (await view.conn.execute(query)).all()
+    items = [_info(row) for row in rows[:limit]]
+    return Page(items, page.cursor(items[-1].username) if len(rows) > limit else None)
+
+
+async def get(view: View, username: str) -> LoginInfo:
+    """Raises NotFoundError."""
+    return _info(await found(view, username))
+
+
+async def found(view: View, username: str) -> Any:
+    """The row of a login in scope. Raises NotFoundError, the same whether it is foreign or is not."""
+    query = _SELECT.where(login.c.username == username)
+    row = (await view.conn.execute(query)).one_or_none()
+    # Staff is the operator's: seen by those who see everything.
+    if not await view.sees(-1 if row is None else row.account_key) or row is None:
+        raise NotFoundError("login", username)
+    return row
+
+
+async def managed(act: Act, username: str) -> Any:
+    """The row of a login that the actor may change: its own, or one in scope (authorization 1).
+
+    Raises NotFoundError, ForbiddenError.
+    """
+    row = await found(act, username)
+    if row.key == act.actor.login_key:
+        return row
+    await act.require(Authorization.ACCOUNT)
+    if row.account_key is None:
+        act.require_administrator()
+    return row
+
+
+async def create(desk: Desk, actor: Actor, form: NewLogin) -> LoginInfo:
+    """Make a login. Raises ForbiddenError, NotFoundError, InvalidError, ConflictError, BusyError."""
+    if (form.role == "account") != (form.account_id is not None):
+        raise InvalidError.of("account_id", "belongs to exactly the logins of role account")
+    passwords.check(form.password, form.username)
+    # Before the transaction: nobody else writes while it lasts, and this takes a tenth of a second.
+    password_hash = await passwords.hashed(form.password)
+    async with desk.writing(actor, "login.create", Authorization.ACCOUNT) as act:
+        account_key = None
+        if form.account_id is None:
+            act.require_administrator()
+        else:
+            account_key = await act.account_key(form.account_id)
+        values = {"role": form.role, "account_key": account_key, "must_change": form.must_change}
+        await _insert(act.conn, form.username, password_hash, act.now_ms, **values)
+        after = form.model_dump(exclude={"password"})
+        await act.changed("login", form.username, account_key, after=after)
+        return await get(act, form.username)
+
+
+async def modify(act: Act, username: str, form: LoginChanges, expected: str | None = None) -> LoginInfo:
+    """Change what `form` was given. Raises ForbiddenError, NotFoundError, InvalidError, ConflictError,
+    StaleError. Whoever is locked or gets another role is signed out."""
+    row = await _others(act, username)
+    before = _info(row)
+    etag.check("login", username, expected, _fixed(before))
+    values: dict[str, Any] = form.model_dump(exclude_unset=True)
+    if "role" in values:
+        act.require_administrator()
+        if row.account_key is not None:
+            raise InvalidError.of("role", "a login of an account has no other role")
+    if values.get("locked") or values.get("role", "administrator") != "administrator":
+        await _keep_an_administrator(act.conn, row)
+    if values:
+        mine = login.c.key == row.key
+        await act.conn.execute(update(login).where(mine).values(**values, changed_ms=act.now_ms))
+    if values.get("locked") or "role" in values:
+        await session.end_all(act.conn, row.key)
+    was = {name: value for name, value in asdict(before).items() if name in values}
+    await act.changed("login", row.username, row.account_key, before=was, after=values)
+    return await get(act, username)
+
+
+async def remove(act: Act, username: str) -> None:
+    """Take a login away, with its sessions and keys. Raises ForbiddenError, NotFoundError, ConflictError."""
+    row = await _others(act, username)
+    await _keep_an_administrator(act.conn, row)
+    for table in (api_key, recovery_code, login_device):
+        await act.conn.execute(delete(table).where(table.c.login_key == row.key))
+    await session.end_all(act.conn, row.key)
+    await act.conn.execute(delete(login).where(login.c.key == row.key))
+    await act.changed("login", row.username, row.account_key)
+
+
+async def set_password(
+    desk: Desk, actor: Actor, username: str, password: str, must_change: bool = True
+) -> LoginInfo:
+    """A new password for somebody else, who is signed out everywhere.
+
+    Raises ForbiddenError, NotFoundError, InvalidError, ConflictError, BusyError.
+    """
+    passwords.check(password, username)
+    password_hash = await passwords.hashed(password)
+    async with desk.writing(actor, "login.password") as act:
+        row = await _others(act, username)
+        await write_password(act, row, password_hash, must_change)
+        await session.end_all(act.conn, row.key)
+        return await get(act, username)
+
+
+async def write_password(act: Act, row: Any, password_hash: str, must_change: bool) -> None:
+    """Store a hash; browsers that were known are strangers again."""
+    values = {"password_hash": password_hash, "must_change": must_change, "changed_ms": act.now_ms}
+    await act.conn.execute(update(login).where(login.c.key == row.key).values(values))
+    await act.conn.execute(delete(login_device).where(login_device.c.login_key == row.key))
+    await act.changed("login", row.username, row.account_key, after={"must_change": must_change})
+
+
+async def remove_totp(act: Act, username: str) -> LoginInfo:
+    """The password alone is enough again, for who has lost everything. Raises ForbiddenError, NotFoundError,
+    ConflictError."""
+    row = await _others(act, username)
+    await totp.remove(act.conn, row.key)
+    await session.end_all(act.conn, row.key)
+    await act.changed("login", row.username, row.account_key, after={"totp": "removed"})
+    return await get(act, username)
+
+
+_LAST = (
+    select(func.max(login_attempt.c.at_ms))
+    .where(login_attempt.c.username == login.c.username, login_attempt.c.outcome == "done")
+    .correlate(login)
+    .scalar_subquery()
+)
+_SELECT: Select[Any] = select(
+    login, account.c.id.label("account_id"), _LAST.label("last_sign_in_ms")
+).outerjoin(account, account.c.key == login.c.account_key)
+
+
+async def _others(act: Act, username: str) -> Any:
+    row = await managed(act, username)
+    if row.key == act.actor.login_key:
+        raise ConflictError("nobody does this to the login that asks: another one does")
+    return row
+
+
+async def _keep_an_administrator(conn: AsyncConnection, row: Any) -> None:
+    """Raises ConflictError where `row` is the last one who could put things right."""
+    if row.role != Role.ADMINISTRATOR or row.locked:
+        return
+    others = (login.c.role == "administrator") & login.c.locked.is_(False) & (login.c.key != row.key)
+    if not await conn.scalar(select(func.count()).select_from(login).where(others)):
+        raise ConflictError(f"{row.username} is the last administrator who can sign in")
+
+
+async def _insert(
+    conn: AsyncConnection, username: str, password_hash: str, now_ms: int, **values: Any
+) -> int:
     taken = await conn.scalar(select(login.c.key).where(login.c.username.collate("NOCASE") == username))
     if taken is not None:
-        raise ConflictError(f"there is a login {username} already")
+        raise ConflictError(f"the username {username} is taken")
     return await insert_row(
         conn,
         login,
         username=username,
-        role=role.value,
-        account_key=account_key,
-        password_hash=await passwords.hashed(password),
+        password_hash=password_hash,
         locked=False,
-        must_change=False,
         created_ms=now_ms,
         changed_ms=now_ms,
+        **values,
     )
 
 
-def check_password(password: str) -> None:
-    """Raises InvalidError. Length counts, composition does not (NIST SP 800-63B section 5.1.1.2)."""
-    if not 10 <= len(password) <= 256:
-        raise InvalidError.of("password", f"has {len(password)} characters, expected 10 to 256")
-    if len(set(password)) < 4:
-        raise InvalidError.of("password", "is made of fewer than 4 different characters")
+def _fixed(info: LoginInfo) -> dict[str, object]:
+    return {name: value for name, value in asdict(info).items() if name != "last_sign_in_ms"}
 
 
-async def sign_in(desk: Desk, username: str, password: str, source: str, user_agent: str) -> SignedIn:
-    """A new session. Raises SignInError."""
-    now_ms = desk.clock_ms()
-    async with desk.store.reading() as conn:
-        found = (
-            await conn.execute(select(login).where(login.c.username.collate("NOCASE") == username))
-        ).one_or_none()
-    right = await passwords.verify(None if found is None else found.password_hash, password)
-    token, csrf_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    expires_ms = now_ms + SESSION_MS
-    done = right and found is not None and not found.locked
-    async with desk.store.writing() as conn:
-        outcome = "done" if done else "refused"
-        await insert_row(
-            conn, login_attempt, at_ms=now_ms, username=username[:64], source=source, outcome=outcome
-        )
-        if done and found is not None:
-            await conn.execute(delete(session).where(session.c.expires_ms <= now_ms))
-            await conn.execute(
-                insert(session).values(
-                    token_hash=_sha256(token),
-                    login_key=found.key,
-                    csrf_token=csrf_token,
-                    created_ms=now_ms,
-                    seen_ms=now_ms,
-                    expires_ms=expires_ms,
-                    source=source,
-                    user_agent=user_agent[:200],
-                )
-            )
-    if not done or found is None:
-        raise SignInError
-    return SignedIn(token, Session(_actor(found, Via.SESSION), csrf_token, expires_ms))
-
-
-async def of_session(desk: Desk, token: str) -> Session | None:
-    """Whose token this is; None where it is nobody's any more."""
-    now_ms = desk.clock_ms()
-    query = (
-        select(login, session.c.csrf_token, session.c.expires_ms, session.c.seen_ms)
-        .join(session, session.c.login_key == login.c.key)
-        .where(session.c.token_hash == _sha256(token))
+def _info(row: Any) -> LoginInfo:
+    return LoginInfo(
+        username=row.username,
+        role=Role(row.role),
+        account_id=row.account_id,
+        locked=row.locked,
+        must_change=row.must_change,
+        totp=row.totp_secret is not None,
+        created_ms=row.created_ms,
+        changed_ms=row.changed_ms,
+        last_sign_in_ms=row.last_sign_in_ms,
     )
-    async with desk.store.reading() as conn:
-        row = (await conn.execute(query)).one_or_none()
-    if row is None or row.locked or now_ms >= min(row.expires_ms, row.seen_ms + IDLE_MS):
-        return None
-    if now_ms - row.seen_ms >= SEEN_EVERY_MS:
-        async with desk.store.writing() as conn:
-            mine = session.c.token_hash == _sha256(token)
-            await conn.execute(update(session).where(mine).values(seen_ms=now_ms))
-    return Session(_actor(row, Via.SESSION), row.csrf_token, row.expires_ms)
-
-
-async def sign_out(desk: Desk, token: str) -> None:
-    async with desk.store.writing() as conn:
-        await conn.execute(delete(session).where(session.c.token_hash == _sha256(token)))
-
-
-async def of_key(desk: Desk, text: str) -> Actor | None:
-    """Whose API key this is ("sg_ID_SECRET"); None where it is nobody's, or its time is over."""
-    prefix, _, rest = text.partition("_")
-    id, _, secret = rest.partition("_")
-    if prefix != "sg" or not id or not secret:
-        return None
-    query = (
-        select(login, api_key.c.secret_hash, api_key.c.read_only, api_key.c.expires_ms)
-        .join(api_key, api_key.c.login_key == login.c.key)
-        .where(api_key.c.id == id)
-    )
-    async with desk.store.reading() as conn:
-        row = (await conn.execute(query)).one_or_none()
-    if row is None or row.locked or not hmac.compare_digest(row.secret_hash, _sha256(secret)):
-        return None
-    if row.expires_ms is not None and desk.clock_ms() >= row.expires_ms:
-        return None
-    return _actor(row, Via.KEY, read_only=row.read_only)
-
-
-async def add_key(
-    conn: AsyncConnection,
-    login_key: int,
-    name: str,
-    now_ms: int,
-    *,
-    read_only: bool = False,
-    expires_ms: int | None = None,
-) -> str:
-    """Make an API key; its text, which is told once and kept nowhere. `conn` holds the write lock."""
-    id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    await insert_row(
-        conn,
-        api_key,
-        id=id,
-        login_key=login_key,
-        name=name,
-        secret_hash=_sha256(secret),
-        read_only=read_only,
-        created_ms=now_ms,
-        expires_ms=expires_ms,
-    )
-    return f"sg_{id}_{secret}"
-
-
-def _actor(row: Any, via: Via, read_only: bool = False) -> Actor:
-    return Actor(row.username, Role(row.role), via, row.key, row.account_key, read_only)
-
-
-def _sha256(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()

@@ -17,6 +17,8 @@ def desk(config: Config, store: Database) -> Desk:
             depth_limit=config.manage.depth_limit,
             sub_agents_need_approval=config.manage.sub_agents_need_approval,
             realm=config.auth.realm,
+            session_idle_ms=config.web.session.idle_minutes * 60_000,
+            session_ms=config.web.session.hours * 3_600_000,
         ),
         proxy=Proxy(config.control.socket, config.database.redo.directory),
     )

@@ -44,6 +44,8 @@ class Actor:
     """The account of a login of role ACCOUNT: the top of all that it sees. None: no bound."""
     read_only: bool = False
     """An API key that may only read."""
+    nouns: frozenset[str] | None = None
+    """Parts of the API that an API key is for; None: all."""
 
     def __post_init__(self) -> None:
         if (self.role is Role.ACCOUNT) != (self.account_key is not None):

@@ -7,12 +7,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from sipguard.manage import login
+from sipguard.manage import api_key, session
 from sipguard.manage.desk import Desk
+from sipguard.manage.session import Session
 from sipguard.model.actor import Actor
 from sipguard.web.gate import too_many
 from sipguard.web.pace import Pace
-from sipguard.web.problem import ProblemError
+from sipguard.web.problem import CHALLENGE, ProblemError
 
 COOKIE = "sipguard_session"
 CSRF_HEADER = "X-CSRF-Token"
@@ -38,27 +39,41 @@ async def _known(request: Request) -> Actor:
     desk = desk_of(request)
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme:
-        actor = await login.of_key(desk, text.strip()) if scheme.lower() == "bearer" else None
+        actor = await api_key.of_text(desk, text.strip()) if scheme.lower() == "bearer" else None
         if actor is None:
             raise unauthorized("this key is nobody's, or not any more")
+        if actor.nouns is not None and not actor.nouns & _tags(request):
+            raise ProblemError(403, "this key is for other parts of the API")
         return actor
-    return (await session_of(request)).actor
+    mine = await session_of(request)
+    if mine.must_change:
+        raise ProblemError(403, "change your password first: PUT /api/v1/session/password")
+    return mine.actor
 
 
-async def session_of(request: Request) -> login.Session:
+async def session_of(request: Request) -> Session:
     """The session of the cookie. Raises ProblemError 401, 403."""
     token = request.cookies.get(COOKIE)
-    session = await login.of_session(desk_of(request), token) if token else None
-    if session is None:
+    mine = await session.of_token(desk_of(request), token) if token else None
+    if mine is None:
         raise unauthorized("sign in first")
     if request.method not in _SAFE:
-        _check_same_site(request, session.csrf_token)
-    return session
+        _check_same_site(request, mine.csrf_token)
+    return mine
 
 
 def unauthorized(detail: str) -> ProblemError:
     """401 as RFC 9110 section 15.5.2 wants it."""
-    return ProblemError(401, detail, {"WWW-Authenticate": 'Bearer realm="sipguard"'})
+    return ProblemError(401, detail, {"WWW-Authenticate": CHALLENGE})
+
+
+def source_of(request: Request) -> str:
+    """The address that a request comes from."""
+    return request.client.host if request.client else ""
+
+
+def _tags(request: Request) -> frozenset[str]:
+    return frozenset(map(str, getattr(request.scope.get("route"), "tags", ())))
 
 
 def _check_same_site(request: Request, csrf_token: str) -> None:
@@ -72,4 +87,4 @@ def _check_same_site(request: Request, csrf_token: str) -> None:
 
 CurrentDesk = Annotated[Desk, Depends(desk_of)]
 CurrentActor = Annotated[Actor, Depends(actor_of)]
-CurrentSession = Annotated[login.Session, Depends(session_of)]
+CurrentSession = Annotated[Session, Depends(session_of)]

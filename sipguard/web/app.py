@@ -13,6 +13,7 @@ from sipguard.web import document, pages, problem
 from sipguard.web.api import (
     hierarchy,
     live,
+    login,
     payment,
     phone,
     session,
@@ -24,6 +25,7 @@ from sipguard.web.pace import Pace
 PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     session.router,
+    login.router,
     *hierarchy.ROUTERS,
     payment.router,
     phone.router,

@@ -22,10 +22,15 @@ from sipguard.manage.errors import (
     UnavailableError,
 )
 from sipguard.manage.idempotency import AnsweredError, ReusedError
-from sipguard.manage.login import SignInError
+from sipguard.manage.lockout import WaitError
+from sipguard.manage.password import BusyError
+from sipguard.manage.sign_in import CodeNeededError, SignInError
 from sipguard.manage.values import problems
 
 MEDIA_TYPE = "application/problem+json"
+
+CHALLENGE = 'Bearer realm="sipguard"'
+"""Goes with every 401 (RFC 9110 section 15.5.2)."""
 
 EVERYWHERE = (404, 405, 413, 415, 429, 500, 503)
 """Statuses that any request may be answered with: by the gate, or because of what it is sent to."""
@@ -51,6 +56,8 @@ class ProblemDetails(BaseModel):
     """Of 403: the number of the authorization that is missing."""
     standing_in_the_way: list[str] | None = None
     """Of 409: what would have to go first."""
+    code_needed: bool | None = None
+    """Of 401 at the sign-in: the password was right, now the code of the authenticator."""
 
 
 class ProblemError(Exception):
@@ -77,6 +84,9 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _STATUS: dict[type[ManageError], int] = {
     SignInError: 401,
+    CodeNeededError: 401,
+    WaitError: 429,
+    BusyError: 503,
     NotFoundError: 404,
     ForbiddenError: 403,
     InvalidError: 400,
@@ -136,8 +146,16 @@ def of(error: ManageError) -> Response:
         more["authorization"] = error.authorization
     if isinstance(error, ConflictError) and error.standing_in_the_way:
         more["standing_in_the_way"] = list(error.standing_in_the_way)
+    headers = {}
+    if isinstance(error, CodeNeededError):
+        more["code_needed"] = True
+    if isinstance(error, WaitError):
+        headers["Retry-After"] = str(error.wait_seconds)
+    if isinstance(error, (BusyError, UnavailableError)):
+        headers["Retry-After"] = "1"
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    headers = {"Retry-After": "1"} if isinstance(error, UnavailableError) else None
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = CHALLENGE
     return answer(status, str(error), more, headers)
 
 

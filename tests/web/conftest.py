@@ -7,16 +7,19 @@ operator ── north (all eight) ── shop (1, 8) ── shop-1
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from sipguard.manage import login
+from sipguard.manage import api_key, login, password
+from sipguard.manage.api_key import KeyForm
 from sipguard.manage.desk import Desk
 from sipguard.model.actor import Role
 from sipguard.model.authorization import ALL, Authorization
@@ -52,8 +55,21 @@ class Web:
         return {} if name is None else {"Authorization": f"Bearer {self.keys[name]}"}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hashes that take no time; SIGN_IN_TRIES measures the real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "SIGN_IN_TRIES" not in os.environ:
+            cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+            patch.setattr(password, "_HASHER", cheap)
+            patch.setattr(password, "_NOBODY", cheap.hash("nobody"))
+        yield
+
+
 @pytest.fixture(scope="session")
-def web_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+def web_template(
+    cheap_passwords: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str]]:
     """A database with the tree above, and the text of everybody's API key; nobody writes to it."""
     path = tmp_path_factory.mktemp("web") / "template.db"
     return path, asyncio.run(_make(path))
@@ -96,7 +112,8 @@ async def _make(path: Path) -> dict[str, str]:
             people += [(name, Role.ACCOUNT, keys[name]) for name, _, _ in ACCOUNTS]  # type: ignore[misc]
             for name, role, account_key in people:
                 login_key = await login.add(conn, name, f"password of {name}", role, account_key, START_MS)
-                texts[name] = await login.add_key(conn, login_key, "tests", START_MS)
+                made = await api_key.insert(conn, login_key, KeyForm(name="tests"), START_MS)
+                texts[name] = made.text
     finally:
         await opened.close()
     return texts

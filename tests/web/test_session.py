@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sipguard.manage.login import IDLE_MS, SEEN_EVERY_MS, SESSION_MS
+from sipguard.manage.desk import Rules
+from sipguard.manage.session import SEEN_EVERY_MS
 from tests.web.conftest import Web
 
+IDLE_MS, SESSION_MS = Rules().session_idle_ms, Rules().session_ms
 ROOT = {"username": "root", "password": "password of root"}
 
 
