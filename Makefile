@@ -23,7 +23,7 @@ MANIFEST := --manifest-path engine/Cargo.toml
 ENGINE_SOURCES := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -type d -o -name '*.rs')
 
 .PHONY: help run test build lint lint-python lint-engine stubs unit unit-python unit-engine \
-        scenarios bench load faults simulate proofs fuzz format lock clean sipp phones browser rust agents
+        scenarios bench load faults simulate proofs fuzz format lock clean sipp phones promtool browser rust agents
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ help: ## List the targets.
 run: build sipp ## Start the daemon on demo data with two demo gateways, until Ctrl-C.
 	@tools/run.sh
 
-test: lint build stubs unit-engine sipp phones browser ## Everything that CI runs, the cheap checks first.
+test: lint build stubs unit-engine sipp phones promtool browser ## Everything that CI runs, the cheap checks first.
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile
 
 build: $(MADE)/engine $(MADE)/bytecode $(MADE)/pages ## Build the native engine and install sipguard into .venv.
@@ -131,6 +131,9 @@ browser:
 phones:
 	-@tools/system.sh baresip 'command -v baresip' baresip-core 'a real phone that calls through sipguard'
 	-@tools/system.sh linphone-daemon 'command -v linphone-daemon' linphone-cli 'another one'
+
+promtool:
+	-@tools/system.sh promtool 'command -v promtool' prometheus 'it checks metrics and rules'
 
 sipp:
 	@tools/system.sh 'sipp' 'command -v sipp' sip-tester 'it plays callers and gateways'

@@ -40,6 +40,7 @@ from sipguard.config import Config, Dns, GatewayHealth, Hep, Listener, Stats, na
 from sipguard.laps import Laps
 from sipguard.logs import configure_log
 from sipguard.model.configuration import Settings
+from sipguard.notify import Notifier
 from sipguard.policy import registration
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
@@ -248,7 +249,8 @@ class _Daemon:
             await _adopt_attempts(exchange, config.database.path, store, rows)
         self._laps.end("calls")
         auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
-        watch = Watch(config, exchange, auditor, store, epoch, watch_socket)
+        notifier = Notifier()
+        watch = Watch(config, exchange, auditor, store, epoch, watch_socket, notifier)
         follower = Follower(exchange, store, settings, loaded.revision)
         tracer = Tracer(
             exchange,
@@ -306,10 +308,12 @@ class _Daemon:
             calls_lost=recovered.lost,
             ms=self._laps.ms,
         )
+        notifier.ready(f"{len(directory.accounts)} accounts, {recovered.live} calls restored")
         if self._web is not None:
             self._web.start()  # only now: no call waits for it
         try:
             await self._stop.wait()
+            notifier.stopping(f"{len(exchange.current)} calls are up")
             await self._drain(exchange)
         finally:
             for task in tasks:

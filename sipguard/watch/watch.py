@@ -11,6 +11,7 @@ from sipguard.calls.audit import Auditor
 from sipguard.calls.exchange import Exchange
 from sipguard.config import Config
 from sipguard.control import ControlError, Handler
+from sipguard.notify import Notifier
 from sipguard.policy import destination
 from sipguard.store.database import Database
 from sipguard.store.series_keeper import Keeper, Retention
@@ -38,11 +39,12 @@ class Watch:
         store: Database,
         epoch: int,
         listener: socket.socket | None,
+        notifier: Notifier,
     ) -> None:
-        """`listener`: bound, for whoever asks over HTTP; None: nobody can."""
+        """`listener`: bound, for who asks over HTTP; None: nobody can. `notifier` hears that we live."""
         self._config, self._exchange = config, exchange
         self._auditor, self._store, self._epoch = auditor, store, epoch
-        self._listener = listener
+        self._listener, self._notifier = listener, notifier
         self._meter = Meter(config.stats.gateways)
         self._pulse = Pulse()
         self._keeper = Keeper(
@@ -144,4 +146,7 @@ class Watch:
         return tally.attempts, tally.answered, tally.refused
 
     def _beat(self) -> None:
-        """Every second."""
+        """Every second. Who is alive has a loop that turns, and an engine that answers."""
+        if self._notifier.watched:
+            self._exchange.engine.stats()
+            self._notifier.alive()
