@@ -24,6 +24,9 @@ def handlers(exchange: Exchange, auditor: Auditor, epoch: int) -> dict[str, Hand
     async def calls(args: Mapping[str, object]) -> object:
         what, limit = chosen(args), args.get("limit")
         ids = exchange.current.ids() if what is None else hangup.selected(exchange, *what)
+        after = args.get("after")
+        if isinstance(after, int):  # the page behind that call
+            ids = tuple(sorted(id for id in ids if id > after))
         return await report.live_calls(exchange, ids, limit if isinstance(limit, int) else None)
 
     async def hang_up(args: Mapping[str, object]) -> object:

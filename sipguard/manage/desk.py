@@ -219,7 +219,7 @@ class Desk:
             await _record(told, noun, id, actor.account_key, "refused", {"reason": str(error)})
 
 
-SUPPORT_MAY = frozenset({"alert.acknowledge"})
+SUPPORT_MAY = frozenset({"alert.acknowledge", "call.hangup"})
 """Actions of logins of role support."""
 
 

@@ -57,13 +57,19 @@ class Stored(NamedTuple):
     cdr: Cdr
 
 
-async def newest(conn: AsyncConnection, wanted: Wanted, *, limit: int) -> list[Stored]:
-    """The newest records in the order of writing, newest first."""
+async def newest(
+    conn: AsyncConnection, wanted: Wanted, *, limit: int, before: int | None = None
+) -> list[Stored]:
+    """The newest records in the order of writing, newest first; `before`: older than this sequence."""
     query = _query(wanted)
+    if before is not None:
+        query = query.where(cdr.c.sequence < before)
     if wanted.sip_call_id is not None:
         return await _of_call_id(conn, query, wanted.sip_call_id, limit)
     found: list[Stored] = []
     block = await _newest_block(conn)
+    if before is not None and block is not None and (before - 1) >> BLOCK_BITS < block:
+        block = await _next_down(conn, wanted, ((before - 1) >> BLOCK_BITS) + 1)
     while block is not None and len(found) < limit:
         rows = query.where(_in(block)).order_by(cdr.c.sequence.desc()).limit(limit - len(found))
         found += await _read(conn, rows)

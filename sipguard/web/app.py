@@ -11,6 +11,7 @@ import sipguard
 from sipguard.manage.desk import Desk
 from sipguard.web import document, pages, problem
 from sipguard.web.api import (
+    call,
     hierarchy,
     live,
     login,
@@ -30,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     payment.router,
     phone.router,
     live.router,
+    call.router,
 )
 
 

@@ -271,3 +271,20 @@ def test_no_list_is_read_from_its_beginning(filled: Path, name: str) -> None:
     found = books.read(filled, plans)
     assert f"SEARCH {expected}" in found, found
     assert not [step for step in found if step.startswith(("SCAN cdr_block_", "SCAN cdr "))], found
+
+
+def test_older_records_are_read_on_from_any_sequence(filled: Path) -> None:
+    def page(before: int | None) -> list[int]:
+        found = books.read(
+            filled,
+            lambda conn: cdr_find.newest(conn, Wanted(outcome=Outcome.ANSWERED), limit=7, before=before),
+        )
+        return [one.sequence for one in found]
+
+    seen: list[int] = []
+    while some := page(seen[-1] if seen else None):
+        seen += some
+    every = books.read(
+        filled, lambda conn: cdr_find.newest(conn, Wanted(outcome=Outcome.ANSWERED), limit=CALLS)
+    )
+    assert seen == [one.sequence for one in every]

@@ -108,7 +108,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 number=number,
                 calls=2_000,
                 rate=2.0,
-                talk_ms=3_000,
+                talk_ms=15_000,  # so that some are there when they are looked at
                 port=port,
                 bound_seconds=900,
             )

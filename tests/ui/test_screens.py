@@ -14,6 +14,10 @@ SCREENS = {
     "account": "/accounts/retail",
     "account-payments": "/accounts/retail/payments",
     "account-statement": "/accounts/retail/statement",
+    "account-cdrs": "/accounts/retail/cdrs",
+    "calls": "/calls",
+    "cdrs": "/cdrs",
+    "cdrs-refused": "/cdrs?outcome=refused",
     "payments": "/payments",
     "payment-requests": "/payments?part=requests",
 }
@@ -47,3 +51,27 @@ def test_signing_in_is_accessible_and_a_wrong_password_is_told(screen: Screen) -
     # The browser itself notes the 401; nothing else is wrong.
     assert all("401" in text for text in screen.said)
     screen.said.clear()
+
+
+def test_from_a_refused_call_to_the_rule_that_refused_it(screen: Screen) -> None:
+    screen.sign_in("root")
+    screen.open("/cdrs?outcome=refused")
+    screen.page.wait_for_selector("tbody tr:not(.gap)")
+    screen.page.dblclick("tbody tr:not(.gap) >> nth=0")
+    screen.page.wait_for_selector(".why")
+    told = screen.page.inner_text(".why")
+    assert "section blocked" in told
+    assert "customer" in told
+    assert screen.page.query_selector("svg[role=img]")
+    screen.keep("root-refused-call")
+    screen.check_accessible()
+
+
+def test_a_live_call_is_hung_up(screen: Screen) -> None:
+    screen.sign_in("root")
+    screen.open("/calls")
+    screen.page.wait_for_selector("tbody tr:not(.gap)", timeout=10_000)
+    screen.page.click("tbody tr:not(.gap) >> nth=-1 >> button")  # the newest: it goes on the longest
+    screen.keep("root-hang-up")
+    screen.page.click("dialog button.danger")
+    screen.page.wait_for_selector("dialog", state="detached")

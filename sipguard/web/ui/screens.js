@@ -5,5 +5,8 @@ export const SCREENS = [
   { path: "/accounts", label: "Accounts", load: () => import("./pages/accounts.js") },
   { path: "/accounts/:id", under: "/accounts", load: () => import("./pages/account/frame.js") },
   { path: "/accounts/:id/:part", under: "/accounts", load: () => import("./pages/account/frame.js") },
+  { path: "/calls", label: "Live calls", load: () => import("./pages/calls.js") },
+  { path: "/cdrs", label: "Call records", load: () => import("./pages/cdrs.js") },
+  { path: "/cdrs/:id", under: "/cdrs", load: () => import("./pages/cdr.js") },
   { path: "/payments", label: "Payments", load: () => import("./pages/payments.js") },
 ];

@@ -10,9 +10,10 @@ const PARTS = [
   { id: "settings", label: t("Settings"), load: () => import("./settings.js") },
   { id: "payments", label: t("Payments"), load: () => import("./payments.js") },
   { id: "statement", label: t("Statement"), load: () => import("./statement.js") },
+  { id: "cdrs", label: t("Call records"), load: () => import("./cdrs.js") },
 ];
 
-export default function Account({ id, part = "settings" }) {
+export default function Account({ id, part = "settings", query }) {
   const path = `/accounts${at(id)}`;
   const { data, error, reload } = useLoad((signal) => request("GET", path, { signal }), path);
   if (error) return html`<${Failure} error=${error} />`;
@@ -23,6 +24,7 @@ export default function Account({ id, part = "settings" }) {
   return html`
     <${Head} title=${account.id} sub=${account.name}>
       <${Badge} kind=${account.locked ? "bad" : "good"}>${t(account.locked ? "locked" : "active")}</${Badge}>
+      <a class="button" href=${`/calls?account=${encodeURIComponent(id)}`}>${t("Live calls")}</a>
       ${account.category === "agent" && html`<a class="button" href=${`/accounts?agent=${encodeURIComponent(id)}`}>${t("Sub-accounts")}</a>`}
     </${Head}>
     <${Facts} rows=${[
@@ -36,5 +38,5 @@ export default function Account({ id, part = "settings" }) {
       account.valid_till && [t("Valid till"), moment(account.valid_till * 1000)],
     ]} />
     <${Tabs} current=${shown.id} tabs=${parts.map((one) => ({ id: one.id, label: one.label, href: `${path}/${one.id}` }))} />
-    <${Lazy} key=${shown.id} load=${shown.load} account=${account} etag=${data.etag} path=${path} reload=${reload} />`;
+    <${Lazy} key=${shown.id} load=${shown.load} query=${query} account=${account} etag=${data.etag} path=${path} reload=${reload} />`;
 }
