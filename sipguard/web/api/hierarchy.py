@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from sipguard.web.api import account, me, tree
+from sipguard.web.api import account, approval, authorization, authorization_template, me, tree
 
-ROUTERS: tuple[APIRouter, ...] = (me.router, account.router, tree.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    me.router,
+    account.router,
+    tree.router,
+    authorization.router,
+    authorization_template.router,
+    approval.router,
+)
