@@ -143,7 +143,7 @@ async def list_approvals(
 
 
 async def approve(act: Act, number: int, form: Decision) -> ApprovalInfo:
-    """Have it done. Raises ForbiddenError, NotFoundError, ConflictError where it cannot be done (any more)."""
+    """Have it done. Raises ForbiddenError, NotFoundError, ConflictError where it cannot be done now."""
     act.require_administrator()
     row = await _pending(act, number)
     kind: dict[str, type[NewAccount | MoveAsked | GrantAsked]] = {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Integer, Table, Text, select
+from collections.abc import Iterable
+
+from sqlalchemy import Column, ForeignKey, Integer, Table, Text, delete, select
+from sqlalchemy.dialects.sqlite import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.section import Action, Direction, Section
+from sipguard.store.destination_set import destination_prefix
 from sipguard.store.metadata import metadata
 
 section = Table(
@@ -36,3 +40,25 @@ async def all_sections(conn: AsyncConnection) -> list[Section]:
         Section(row.key, row.account_key, Direction(row.direction), Action(row.action), row.prefix)
         for row in await conn.execute(select(section))
     ]
+
+
+async def expand(conn: AsyncConnection, account_keys: Iterable[int], directions: Iterable[Direction]) -> None:
+    """Make the rows of all sets that accounts name anew. A prefix that is a rule of its own is not repeated."""
+    keys, words = list(account_keys), [direction.value for direction in directions]
+    for some in (keys[start : start + 500] for start in range(0, len(keys), 500)):
+        here = section.c.account_key.in_(some) & section.c.direction.in_(words)
+        await conn.execute(delete(section).where(here, section.c.set_key.is_not(None)))
+        rows = (
+            select(
+                section_set.c.account_key,
+                section_set.c.direction,
+                section_set.c.action,
+                destination_prefix.c.prefix,
+                section_set.c.set_key,
+            )
+            .join(destination_prefix, destination_prefix.c.set_key == section_set.c.set_key)
+            .where(section_set.c.account_key.in_(some), section_set.c.direction.in_(words))
+            .order_by(section_set.c.account_key)
+        )
+        columns = ["account_key", "direction", "action", "prefix", "set_key"]
+        await conn.execute(insert_or(section).from_select(columns, rows).on_conflict_do_nothing())

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from sipguard.web.api import account, approval, authorization, authorization_template, me, tree
+from sipguard.web.api import (
+    account,
+    approval,
+    audit,
+    authorization,
+    authorization_template,
+    me,
+    section,
+    tree,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     me.router,
@@ -13,4 +22,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     authorization.router,
     authorization_template.router,
     approval.router,
+    section.router,
+    audit.router,
 )
