@@ -23,14 +23,8 @@ from sipguard.store.section import section, section_set
 
 _GOES_ALONG = frozenset(
     {
-        "account",
-        "account_path",
-        "account_import",
-        "approval",
-        "ledger_account",
-        "login",
-        "section",
-        "section_set",
+        *("account", "account_path", "ledger_account", "login", "section", "section_set", "alert_threshold"),
+        *("account_import", "alert", "approval", "payment", "payment_request"),
     }
 )
 """Tables whose rows of an account go with it or stay as its history. A row of any other stands in the way."""

@@ -1,7 +1,7 @@
 """Number sections of accounts: which numbers an account and everything below it may call, and call from.
 
 They are read and written as a whole per direction. What is judged by are rows of prefixes: a rule that names
-a destination set has a row for each of its prefixes, made in the transaction that changes the rule or the set.
+a destination set has a row for each of its prefixes, made in the transaction that changes either.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ async def all_sections(conn: AsyncConnection) -> list[Section]:
 
 
 async def expand(conn: AsyncConnection, account_keys: Iterable[int], directions: Iterable[Direction]) -> None:
-    """Make the rows of all sets that accounts name anew. A prefix that is a rule of its own is not repeated."""
+    """Make the rows of all sets that accounts name anew; a prefix that is a rule itself is not repeated."""
     keys, words = list(account_keys), [direction.value for direction in directions]
     for some in (keys[start : start + 500] for start in range(0, len(keys), 500)):
         here = section.c.account_key.in_(some) & section.c.direction.in_(words)
