@@ -84,8 +84,8 @@ proofs: build ## No channel too many, no micro-unit too few, 100,000 calls each;
 	PROOF_CALLS=$(or $(CALLS),100000) PROOF_SEED=$(or $(SEED),1) .venv/bin/pytest -s --timeout=3600 \
 		tests/calls/test_channels.py tests/calls/test_purses.py tests/calls/test_at_once.py tests/store/test_hot_account.py
 
-fuzz: | rust ## Fuzz parser and endpoint, SECONDS=60 each; TARGET=endpoint for one; needs nightly Rust.
-	@tools/fuzz.sh $(or $(SECONDS),60) $(TARGET)
+fuzz: | rust ## Fuzz parser and endpoint, INPUTS=1e6 messages each, resumes; TARGET=endpoint for one; needs nightly Rust.
+	@tools/fuzz.sh $(or $(INPUTS),1e6) $(TARGET)
 
 format: $(MADE)/python | rust ## Rewrite the sources in the house format.
 	.venv/bin/ruff format .

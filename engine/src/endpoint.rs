@@ -266,6 +266,16 @@ impl Endpoint {
         (self.table.len(), self.calls.len(), live)
     }
 
+    /// Whether nothing is kept for anybody any more: no transaction, call, connection, event or timer.
+    pub fn is_idle(&self) -> bool {
+        let maps = [&self.by_call_id, &self.by_alias];
+        self.sizes() == (0, 0, 0)
+            && maps.iter().all(|map| map.is_empty())
+            && self.asked.is_empty()
+            && self.streams.is_empty()
+            && self.deadline().is_none()
+    }
+
     // ---- shared by the steps ----
 
     /// Whether a host and port are what peers know one of our sockets by.

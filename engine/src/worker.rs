@@ -126,9 +126,14 @@ impl Shared {
             let full = !outbox.is_empty();
             let mut core = self.core.lock();
             core.endpoint.counters.sent += sent;
+            let undeliverable = !lost.is_empty();
             for (peer, bytes) in lost {
                 let now = clock();
                 core.endpoint.undeliverable(now, peer, &bytes);
+            }
+            // What failed here is news that neither `look` nor `flush` has seen.
+            if undeliverable && core.endpoint.wants_policy() {
+                self.policy.raise();
             }
             if full {
                 drop(sender);

@@ -3,5 +3,9 @@
 
 #[path = "../../tests/invariants/mod.rs"]
 mod invariants;
+mod watch;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| invariants::hold(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| watch::input(|| {
+    invariants::hold(bytes);
+    1
+}));
