@@ -11,8 +11,8 @@ import pytest
 from tests.agents.agent import Agent, Line
 from tests.harness.authority import Authority
 from tests.harness.daemon import Daemon
-from tests.harness.judge import Books
 from tests.harness.loopback import Loopback
+from tests.harness.order import end_in_order
 
 DATA = Path(__file__).with_name("data.toml")
 SIPGUARD = 1
@@ -71,10 +71,7 @@ class Buildings:
     def close(self) -> None:
         """All daemons are still there, end in order, and leave the books in order."""
         for office in self._offices.values():
-            daemon = office.daemon
-            assert daemon.stop() == 0
-            assert Books(daemon.database).violations() == []
-            assert daemon.json("ledger", "verify")["ok"]
+            end_in_order(office.daemon)
         self._closing.close()
 
     def _open(self, algorithms: str) -> Office:

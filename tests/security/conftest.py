@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.daemon import Daemon
-from tests.harness.judge import Books
 from tests.harness.loopback import Loopback
+from tests.harness.order import end_in_order
 from tests.security.policies import policies
 from tests.security.stage import Stage
 
@@ -28,9 +28,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stage = Stage(daemon, loopback)
         yield stage
         stage.close()
-        assert daemon.stop() == 0, "still there, and ends in order"
-        assert Books(daemon.database).violations() == []
-        assert daemon.json("ledger", "verify")["ok"]
+        end_in_order(daemon)
     loopback.close()
 
 
