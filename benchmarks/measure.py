@@ -57,15 +57,15 @@ class Run:
 
 def run(target: Target, site: Site, kind: str, rate: int, repetition: int, seconds: float) -> Run:
     """Start the target, warm it, measure it, end it. Raises RuntimeError where it does not come up."""
-    proxy_cpus, generator_cpus = _cpus()
+    proxy_cpus, generator_cpus = cpus()
     calls = max(1, round(rate * seconds))
     with running(target, site, proxy_cpus) as leader:
-        _generate(site, kind, min(rate, WARM_RATE), WARM_CALLS, generator_cpus)
+        generate(site, kind, min(rate, WARM_RATE), WARM_CALLS, generator_cpus)
         pids = procfs.session(leader)
         ports = (site.proxy[1], site.gateway[1], site.caller_port)
         drops, busy = procfs.udp_drops(ports), procfs.machine_busy_seconds()
         before, began = procfs.cpu(pids), time.monotonic()
-        figures = _generate(site, kind, rate, calls, generator_cpus)
+        figures = generate(site, kind, rate, calls, generator_cpus)
         took, after = time.monotonic() - began, procfs.cpu(pids)
         own = (after.total_ns - before.total_ns) / 1e9
         foreign = procfs.machine_busy_seconds() - busy - own - figures["generator_cpu_s"]
@@ -102,7 +102,8 @@ def wait_until_quiet(seconds: float) -> None:
             return
 
 
-def _generate(site: Site, kind: str, rate: int, calls: int, cpus: set[int] | None) -> dict[str, Any]:
+def generate(site: Site, kind: str, rate: int, calls: int, cpus: set[int] | None) -> dict[str, Any]:
+    """Have sipload make these calls; what it counted. Raises RuntimeError where it fails."""
     command = [
         str(site.directory / "sipload"),
         *(
@@ -127,7 +128,7 @@ def _generate(site: Site, kind: str, rate: int, calls: int, cpus: set[int] | Non
     return figures
 
 
-def _cpus() -> tuple[set[int] | None, set[int] | None]:
+def cpus() -> tuple[set[int] | None, set[int] | None]:
     """A core for the proxy and another for the generator, where there are two."""
     available = sorted(os.sched_getaffinity(0))
     return ({available[0]}, {available[1]}) if len(available) > 1 else (None, None)

@@ -412,6 +412,9 @@ class Stats:
     def refused(self) -> int:
         """Requests that the engine answered with an error by itself: they have no CDR."""
     @property
+    def shed(self) -> int:
+        """Of those, new requests that were answered 503 because policy was too far behind."""
+    @property
     def dropped(self) -> int: ...
     @property
     def transactions(self) -> int: ...
@@ -422,6 +425,9 @@ class Stats:
     @property
     def streams(self) -> int:
         """Connections."""
+    @property
+    def overloaded(self) -> bool:
+        """New requests are being refused because policy is behind, or were a few seconds ago."""
 
 @final
 class Refused:
@@ -533,6 +539,12 @@ class Engine:
     ) -> None:
         """What peers may have: connections in all, and with one address; seconds for a whole message, and
         without any use (32 at least, RFC 3261 section 18); TLS handshakes at once, and seconds for one."""
+    def control_overload(self, delay_ms: int, emergency_numbers: Sequence[str]) -> None:
+        """Answer new requests 503 with Retry-After, without a word to policy, while those that wait have waited
+        longer than `delay_ms`; 0: never. A single halt of half a second, or fewer than 64 requests, are no overload.
+
+        `emergency_numbers`: as they are dialled; calls to them come before others, 100 a second of them.
+        """
     def ping_calls(self, interval_seconds: int, per_second: int, restored_seconds: int) -> None:
         """Ask both ends of answered calls by OPTIONS inside the dialog whether they are still there.
 

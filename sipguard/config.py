@@ -163,6 +163,13 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise _UnfitError(name, UNSET, "both certificate and key, or neither")
 
 
+class Overload(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When new calls are refused because there are more than can be decided."""
+
+    delay_ms: Annotated[int, Meta(ge=0, le=10_000, description="milliseconds from 0 to 10000")] = 100
+    """New requests are answered 503 while others have waited longer than this for their decision; 0: never."""
+
+
 class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Sockets and the name we give ourselves."""
 
@@ -179,6 +186,7 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Server header of the responses that sipguard makes itself (RFC 3261 section 20.35)."""
     gather_us: Annotated[int, Meta(ge=0, le=10_000, description="microseconds from 0 to 10000")] = 500
     """How long a datagram under load may wait for others, to be read with one system call; 0: not at all."""
+    overload: Annotated[Overload, Meta(description="a [sip.overload] table")] = Overload()
     tcp: Annotated[Tcp, Meta(description="a [sip.tcp] table")] = Tcp()
     session_timer: Annotated[SessionTimer, Meta(description="a [sip.session_timer] table")] = SessionTimer()
     tls: Annotated[Tls, Meta(description="a [sip.tls] table")] = Tls()

@@ -184,6 +184,7 @@ class _Daemon:
             tls.handshakes,
             tls.handshake_seconds,
         )
+        engine.control_overload(config.sip.overload.delay_ms, sorted(config.emergency.numbers))
         if tcp.above_bytes:
             engine.switch_to_tcp_above(tcp.above_bytes)
         ping, session = config.calls.ping, config.sip.session_timer

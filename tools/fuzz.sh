@@ -45,9 +45,10 @@ for target in "$@"; do
     while [ "$(awk '{ m += $2 } END { printf "%.0f", m }' "$done_before")" -lt "$inputs" ]; do
         rm -f "$done_before.part"
         status=0
-        # The first directory gets what is found, the second is only read.
+        # The first directory gets what is found, the second is only read. Hangs are measured in CPU time, by the target;
+        # the timeout, of real time, is for what never ends, also on a busy machine.
         FUZZ_PROGRESS=$done_before.part "$fuzz" fuzz run "${flags[@]}" "$target" "$corpus" "$seeds" -- \
-            -runs="$runs" -max_len="$length" -len_control=0 -timeout=10 -rss_limit_mb=1024 \
+            -runs="$runs" -max_len="$length" -len_control=0 -timeout=600 -rss_limit_mb=1024 \
             -verbosity=0 -print_final_stats=0 >"$done_before.log" 2>&1 || status=$?
         if [ -e "$done_before.part" ]; then cat "$done_before.part" >>"$done_before"; fi
         if [ $status != 0 ]; then

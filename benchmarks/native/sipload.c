@@ -79,7 +79,7 @@ static int64_t now_ns(void) {
 // ---- latency: a histogram in microseconds, 64 steps per octave
 
 enum { STEPS = 64, BUCKETS = 4096 };
-static uint32_t setup_us[BUCKETS], bye_us[BUCKETS];
+static uint32_t setup_us[BUCKETS], bye_us[BUCKETS], refused_us[BUCKETS]; // refused: other than -c says
 
 static void record_latency(uint32_t *histogram, int64_t since_ns) {
     int64_t us = (now_ns() - since_ns) / 1000;
@@ -345,7 +345,7 @@ static void invite_response(int i, struct call *c, int status, char *message) {
     send_refusal_ack(i, tag);
     if (!waiting) return;
     if (status < 700) seen.statuses[status]++;
-    if (status == refusal) record_latency(setup_us, c->sent_ns);
+    record_latency(status == refusal ? setup_us : refused_us, c->sent_ns);
     finish(c, status == refusal);
 }
 
@@ -622,6 +622,7 @@ int main(int argc, char **argv) {
            seen.invites_again, seen.byes_again, seen.answers_again, seen.unexpected, seen.send_errors, cpu_s);
     print_latency("setup_us", setup_us);
     print_latency("bye_us", bye_us);
+    print_latency("refused_us", refused_us);
     printf(",\"statuses\":{");
     for (int i = 0, first = 1; i < 700; i++)
         if (seen.statuses[i]) { printf("%s\"%d\":%ld", first ? "" : ",", i, seen.statuses[i]); first = 0; }

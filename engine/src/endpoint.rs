@@ -9,11 +9,13 @@ use hashbrown::HashMap;
 use crate::arena::Id;
 use crate::dialog::{Call, Phase};
 use crate::digest::Authenticator;
-use crate::event::{Event, Events};
+use crate::event::Event;
 use crate::message::{Index, Method};
+use crate::overload::Overload;
 use crate::parse::{self, Kind};
 use crate::proxy::ping::Pings;
 use crate::proxy::session::SessionTimers;
+use crate::queue::Queue;
 use crate::refusals::Refusals;
 use crate::stream::large::Large;
 use crate::stream::table::Streams;
@@ -33,6 +35,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Requests that were answered here without a word to policy (16.3, no dialog, no such method).
     pub refused: u64,
+    /// Of those, new requests for which policy was too far behind.
+    pub shed: u64,
     /// Messages that belonged to nothing: stray responses, ACKs, keep-alives.
     pub dropped: u64,
 }
@@ -65,7 +69,8 @@ pub struct Endpoint {
     pub(crate) outbox: Outbox,
     pub(crate) streams: Streams,
     pub(crate) large: Large,
-    pub(crate) events: Events,
+    pub(crate) events: Queue,
+    pub(crate) overload: Overload,
     pub(crate) next_call: u64,
     pub(crate) max_transactions: usize,
     pub(crate) pings: Pings,
@@ -110,7 +115,8 @@ impl Endpoint {
             outbox: Outbox::default(),
             streams: Streams::default(),
             large: Large::default(),
-            events: Events::default(),
+            events: Queue::default(),
+            overload: Overload::default(),
             next_call: epoch << SEQUENCE_BITS | 1,
             max_transactions: MAX_TRANSACTIONS,
             pings: Pings::default(),
@@ -237,13 +243,13 @@ impl Endpoint {
 
     /// The next events for policy, `limit` at most, and whether there are more.
     pub fn take_events(&mut self, limit: usize) -> (VecDeque<Event>, bool) {
-        let taken = self.events.take(limit);
+        let taken = self.events.take(self.now, limit);
         (taken, !self.events.is_empty())
     }
 
     /// The next event for policy.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.events.take(1).pop_front()
+        self.events.pop_front()
     }
 
     /// Datagrams that are to be sent, without what is for connections.

@@ -1,6 +1,5 @@
 //! All that leaves the engine towards policy. Fields are read from the kept message when asked for.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -183,41 +182,5 @@ impl Event {
             | Event::Changed { .. }
             | Event::Lost { .. } => false,
         }
-    }
-}
-
-/// Events in the order in which they happened.
-#[derive(Default)]
-pub struct Events {
-    waiting: VecDeque<Event>,
-    urgent: usize,
-    /// How many there have been.
-    pub pushed: u64,
-}
-
-impl Events {
-    /// Something happened.
-    pub fn push(&mut self, event: Event) {
-        self.urgent += usize::from(event.is_urgent());
-        self.pushed += 1;
-        self.waiting.push_back(event);
-    }
-
-    /// The next ones, `limit` at most.
-    pub fn take(&mut self, limit: usize) -> VecDeque<Event> {
-        let left = self.waiting.split_off(limit.min(self.waiting.len()));
-        let taken = std::mem::replace(&mut self.waiting, left);
-        self.urgent -= taken.iter().filter(|event| event.is_urgent()).count();
-        taken
-    }
-
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// Whether one waits that should not.
-    pub fn are_urgent(&self) -> bool {
-        self.urgent > 0
     }
 }

@@ -8,12 +8,14 @@ pub mod endpoint;
 pub mod event;
 pub mod header;
 pub mod message;
+pub mod overload;
 pub mod parse;
 pub mod prefix;
 pub mod print;
 pub mod proxy;
 #[cfg(feature = "python")]
 mod python;
+pub mod queue;
 pub mod redo;
 pub mod refusals;
 pub mod registration;

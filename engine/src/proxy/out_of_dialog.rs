@@ -7,6 +7,7 @@ use crate::arena::Id;
 use crate::endpoint::{Endpoint, Incoming};
 use crate::event::Event;
 use crate::message::{Message, Method};
+use crate::overload::Rank;
 use crate::proxy::command::{longest, request_uri_for, Target};
 use crate::proxy::forward::{self, Edits};
 use crate::proxy::screen::Screen;
@@ -37,17 +38,21 @@ impl Endpoint {
             }
             return self.answer_stateless(message, 405, "Method Not Allowed", ALLOW);
         }
+        if matches!(self.rank(message, key), Rank::Refused) {
+            return;
+        }
         let id = self.next_call;
         self.next_call += 1;
         let request = Arc::new(Message::keep(message.bytes, message.index));
         let machine = ServerMachine::NonInvite(non_invite_server::State::Trying);
         let server = self.open_server(key, message, machine, 0, request.clone());
         self.asked.insert(id, server);
-        self.events.push(Event::Request {
+        let event = Event::Request {
             call: id,
             flow: message.flow,
             message: request,
-        });
+        };
+        self.events.push_new(self.now, event);
     }
 
     /// The request URI names one of our listeners, and nobody behind it.

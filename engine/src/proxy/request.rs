@@ -8,6 +8,7 @@ use crate::endpoint::{Endpoint, Incoming};
 use crate::event::Event;
 use crate::header::{self, NameAddr};
 use crate::message::{Index, Message, Method, Name};
+use crate::overload::Rank;
 use crate::proxy::screen::Screen;
 use crate::proxy::validate::{self, Problem, Ways};
 use crate::transaction::table::ServerMachine;
@@ -91,6 +92,10 @@ impl Endpoint {
 
     /// A call attempt. Nothing leaves before policy has judged it.
     fn receive_invite(&mut self, message: Incoming, key: u128) {
+        let rank = self.rank(message, key);
+        if matches!(rank, Rank::Refused) {
+            return;
+        }
         let id = self.next_call;
         self.next_call += 1;
         let request = Arc::new(Message::keep(message.bytes, message.index));
@@ -136,12 +141,16 @@ impl Endpoint {
             caller: caller(message, reply, &self.listeners, secure),
             legs: Vec::new(),
         }));
-        self.events.push(Event::Invite {
+        let invite = Event::Invite {
             call: id,
             source: message.flow.peer,
             message: request,
             certificate,
-        });
+        };
+        match rank {
+            Rank::First => self.events.push(invite),
+            _ => self.events.push_new(self.now, invite),
+        }
     }
 
     /// Begin the server transaction of a request inside a dialog.

@@ -17,6 +17,7 @@ use super::target::{transport_of, PyCaller, PyTarget};
 use super::{ip, text};
 use crate::digest::Ha1;
 use crate::endpoint::Endpoint;
+use crate::overload::Overload;
 use crate::print;
 use crate::proxy::ping::Pings;
 use crate::proxy::session::SessionTimers;
@@ -33,11 +34,13 @@ pub struct PyStats {
     sent: u64,
     malformed: u64,
     refused: u64,
+    shed: u64,
     dropped: u64,
     transactions: usize,
     calls: usize,
     live: usize,
     streams: usize,
+    overloaded: bool,
 }
 
 /// Requests of one kind that were refused without a word to policy.
@@ -192,6 +195,13 @@ impl PyEngine {
             handshakes,
             handshake: handshake_seconds.saturating_mul(1_000_000_000),
         });
+    }
+
+    fn control_overload(&self, delay_ms: u64, emergency_numbers: Vec<String>) {
+        let numbers = emergency_numbers.into_iter().map(String::into_bytes);
+        self.shared
+            .endpoint()
+            .set_overload(Overload::new(delay_ms.saturating_mul(1_000_000), numbers));
     }
 
     fn ping_calls(&self, interval_seconds: u32, per_second: u32, restored_seconds: u32) {
@@ -507,11 +517,13 @@ impl PyEngine {
             sent: counters.sent,
             malformed: counters.malformed,
             refused: counters.refused,
+            shed: counters.shed,
             dropped: counters.dropped,
             transactions,
             calls,
             live,
             streams: endpoint.streams(),
+            overloaded: endpoint.is_overloaded(),
         }
     }
 }
