@@ -172,6 +172,9 @@ impl Endpoint {
     pub fn receive(&mut self, now: Nanos, flow: Flow, bytes: &[u8]) {
         self.set_now(now);
         self.counters.received += 1;
+        if self.passes_over(bytes) {
+            return;
+        }
         let mut index = std::mem::take(&mut self.index);
         let kind = parse::datagram(bytes, &mut index);
         let message = Incoming {

@@ -32,6 +32,8 @@ pub struct Overload {
     allowed: Nanos,
     emergency: HashSet<Vec<u8>>,
     is_on: bool,
+    /// Even refusing takes too long: messages wait in the sockets.
+    is_flooded: bool,
     above_since: Option<Nanos>,
     last_above: Nanos,
     /// When the next emergency call could have come at the rate that is allowed.
@@ -107,6 +109,11 @@ pub(crate) enum Rank {
 }
 
 impl Endpoint {
+    /// Messages have been waiting in the sockets for longer than they should, or do so no more.
+    pub fn set_flooded(&mut self, flooded: bool) {
+        self.overload.is_flooded = flooded;
+    }
+
     /// Control overload by this from now on.
     pub fn set_overload(&mut self, overload: Overload) {
         self.overload = overload;
@@ -117,12 +124,40 @@ impl Endpoint {
         self.overload.is_on()
     }
 
+    /// A datagram that is not worth reading now: a new call, and no emergency, while not even refusals get out in time.
+    /// What belongs to calls that are up is not left in the sockets for it.
+    pub(crate) fn passes_over(&mut self, datagram: &[u8]) -> bool {
+        let Overload {
+            is_on: true,
+            is_flooded: true,
+            ref emergency,
+            ..
+        } = self.overload
+        else {
+            return false;
+        };
+        let Some(uri) = datagram.strip_prefix(b"INVITE ") else {
+            return false;
+        };
+        // From has a tag, and To has one inside a dialog (12.2.1.1).
+        let begins = memchr::memmem::find_iter(datagram, b";tag=")
+            .nth(1)
+            .is_none();
+        let uri = &uri[..memchr::memchr(b' ', uri).unwrap_or(uri.len())];
+        let passes = begins && !is_emergency(emergency, uri);
+        self.counters.shed += u64::from(passes);
+        passes
+    }
+
     /// Where a new request that policy has to judge is to wait. `key`: of its transaction.
     pub(crate) fn rank(&mut self, message: Incoming, key: u128) -> Rank {
         let waiting = self.events.new_waiting();
         // Nobody is overtaken where nobody waits; the number need not be read then.
         if waiting >= CROWD
-            && self.is_emergency(message)
+            && is_emergency(
+                &self.overload.emergency,
+                message.index.request_uri().of(message.bytes),
+            )
             && self.overload.admits_emergency(self.now)
         {
             return Rank::First;
@@ -140,23 +175,23 @@ impl Endpoint {
         self.answer_stateless(message, 503, "Service Unavailable", &line);
         Rank::Refused
     }
+}
 
-    /// The request is for an emergency number, whatever its visual separators (RFC 3966 section 5.1.1). Policy says
-    /// later whether it really is one: for this it must come from a peer that is known.
-    fn is_emergency(&self, message: Incoming) -> bool {
-        if self.overload.emergency.is_empty() {
-            return false;
-        }
-        let Ok(uri) = uri::parse(message.index.request_uri().of(message.bytes)) else {
-            return false;
-        };
-        let user = uri.user.unwrap_or_default();
-        let number = &user[..memchr::memchr(b';', user).unwrap_or(user.len())];
-        let mut digits = Vec::new();
-        if uri::unescape(number, &mut digits).is_err() {
-            return false;
-        }
-        digits.retain(|byte| !b"-.()".contains(byte));
-        self.overload.emergency.contains(&digits)
+/// The request is for an emergency number, whatever its visual separators (RFC 3966 section 5.1.1). Policy says
+/// later whether it really is one: for this it must come from a peer that is known.
+fn is_emergency(numbers: &HashSet<Vec<u8>>, request_uri: &[u8]) -> bool {
+    if numbers.is_empty() {
+        return false;
     }
+    let Ok(uri) = uri::parse(request_uri) else {
+        return false;
+    };
+    let user = uri.user.unwrap_or_default();
+    let number = &user[..memchr::memchr(b';', user).unwrap_or(user.len())];
+    let mut digits = Vec::new();
+    if uri::unescape(number, &mut digits).is_err() {
+        return false;
+    }
+    digits.retain(|byte| !b"-.()".contains(byte));
+    numbers.contains(&digits)
 }

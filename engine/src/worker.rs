@@ -31,6 +31,9 @@ const FULL_SOCKET_RETRY: Nanos = 1_000_000;
 /// wakes it within two milliseconds, and takes the others along.
 const PATIENCE: u64 = 8;
 
+/// So long without a moment in which a socket was empty, messages wait in it: what a refusal may take to be sent.
+const FLOODED: Nanos = 50_000_000;
+
 /// An endpoint with its sockets, for all threads.
 pub struct Shared {
     core: Mutex<Core>,
@@ -158,6 +161,7 @@ impl Worker {
             reader,
             gather,
             last_told: 0,
+            behind_since: None,
         };
         let thread = std::thread::Builder::new()
             .name("sipguard-wire".to_owned())
@@ -185,6 +189,8 @@ struct Run {
     gather: Nanos,
     /// When policy was last woken.
     last_told: Nanos,
+    /// Since when there was always more to read; None: there is not.
+    behind_since: Option<Nanos>,
 }
 
 impl Run {
@@ -232,12 +238,19 @@ impl Run {
     /// Read every socket once. How many datagrams, and whether one may have more.
     fn read(&mut self, now: Nanos) -> (usize, bool) {
         let (mut all, mut more) = (0, false);
+        let behind = self
+            .behind_since
+            .is_some_and(|since| now - since >= FLOODED);
         for listener in 0..self.reader.listeners() {
             let count = self.reader.fill(listener);
             let mut core = None;
             self.reader.each(listener, |read| {
                 // Locked at the first: a socket with nothing to say costs nobody anything.
-                let core = core.get_or_insert_with(|| self.shared.core.lock());
+                let core = core.get_or_insert_with(|| {
+                    let mut core = self.shared.core.lock();
+                    core.endpoint.set_flooded(behind);
+                    core
+                });
                 match read {
                     Read::Datagram(flow, bytes) => core.endpoint.receive(now, flow, bytes),
                     Read::Undeliverable(peer, bytes) => {
@@ -248,6 +261,7 @@ impl Run {
             all += count;
             more |= count == udp::BATCH;
         }
+        self.behind_since = more.then(|| self.behind_since.unwrap_or(now));
         (all, more)
     }
 

@@ -196,3 +196,30 @@ fn o02_what_policy_needs_for_those_that_wait_counts_and_not_only_how_long_they_h
         }
     }
 }
+
+#[test]
+fn o02_in_a_flood_new_calls_go_unread_and_nothing_else_does() {
+    let mut wire = wire();
+    wire.answered();
+    wire.sg.set_flooded(true);
+    assert_eq!(arrivals(&mut wire, 0..64, 1), 0, "policy is not behind");
+    assert_eq!(wire.sg.sizes().1, 65);
+    wire.now += 5 * ALLOWED;
+    assert_eq!(arrivals(&mut wire, 64..65, 1), 1);
+    for number in 65..75 {
+        wire.send(CALLER, &invite(number));
+    }
+    assert!(wire.lines().is_empty());
+    assert_eq!(wire.sg.counters.shed, 11);
+    let emergency = invite(100).replace("+880-1711-000000", "112");
+    wire.send(CALLER, &emergency);
+    assert!(matches!(wire.sg.next_event(), Some(Event::Invite { .. })));
+    wire.send(CALLER, &in_dialog("INVITE", 2, "gw1", "again"));
+    let lines = wire.lines();
+    assert!(
+        lines.iter().any(|line| line.contains(" INVITE sip:gw@")),
+        "{lines:?}"
+    );
+    wire.sg.set_flooded(false);
+    assert_eq!(arrivals(&mut wire, 200..201, 1), 1);
+}
