@@ -1,8 +1,8 @@
-"""`python -m benchmarks.overload`: what is left of a proxy when more calls come than it can take (checklist O-02).
+"""`python -m benchmarks.overload`: what is left when more calls come than can be taken (checklist O-02).
 
-First the saturation rate is sought: the most calls a second that are completed, whatever is offered. Then it is
-offered once, twice, ... as many, in turn, several times over. Goodput is what is completed from INVITE to BYE a
-second, all of it counted by the callers. The proxy has one core to itself, callers and gateway the other.
+First the saturation rate is sought: the most calls a second that are completed, whatever is offered. Then
+it is offered once, twice, ... as many, in turn, several times over. Goodput is what is completed from INVITE
+to BYE a second, all of it counted by the callers. The proxy has one core, callers and gateway the other.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Load:
         """For people."""
         return (
             f"offered {self.offered:7.0f}/s  goodput {self.goodput:6.0f}/s  503: {self.refused} "
-            f"(p99 {self.refused_p99_ms:.1f} ms)  setup p99 {self.setup_p99_ms:.1f} ms  lost {self.timeouts}  "
-            f"INVITE again {self.invites_again}  BYE again {self.byes_again}  drops {self.drops}  "
-            f"others {self.foreign:.2f}"
+            f"(p99 {self.refused_p99_ms:.1f} ms)  setup p99 {self.setup_p99_ms:.1f} ms  "
+            f"lost {self.timeouts}  INVITE again {self.invites_again}  BYE again {self.byes_again}  "
+            f"drops {self.drops}  others {self.foreign:.2f}"
         )
 
 
@@ -124,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for factor in factors:
             share = goodput[factor] / peak
             met &= name != "sipguard" or share >= options.share
-            print(f"{name}: goodput at {factor:g}x of {most:.0f}/s: {goodput[factor]:.0f}/s, {share:.2f} of the peak")
+            what = f"{name}: goodput at {factor:g}x of {most:.0f}/s"
+            print(f"{what}: {goodput[factor]:.0f}/s, {share:.2f} of the peak")
     return 0 if met else 1
 
 

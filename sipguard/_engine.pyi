@@ -540,8 +540,9 @@ class Engine:
         """What peers may have: connections in all, and with one address; seconds for a whole message, and
         without any use (32 at least, RFC 3261 section 18); TLS handshakes at once, and seconds for one."""
     def control_overload(self, delay_ms: int, emergency_numbers: Sequence[str]) -> None:
-        """Answer new requests 503 with Retry-After, without a word to policy, while those that wait have waited
-        longer than `delay_ms`; 0: never. A single halt of half a second, or fewer than 64 requests, are no overload.
+        """Answer new requests 503 with Retry-After, without a word to policy, while those that wait have
+        to wait longer than `delay_ms`; 0: never. A halt of half a second, or fewer than 64 requests, are
+        no overload.
 
         `emergency_numbers`: as they are dialled; calls to them come before others, 100 a second of them.
         """

@@ -167,7 +167,7 @@ class Overload(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When new calls are refused because there are more than can be decided."""
 
     delay_ms: Annotated[int, Meta(ge=0, le=10_000, description="milliseconds from 0 to 10000")] = 100
-    """New requests are answered 503 while others have waited longer than this for their decision; 0: never."""
+    """New requests are answered 503 while others wait longer than this for their decision; 0: never."""
 
 
 class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -124,6 +124,7 @@ class Stage:
         self.daemon = daemon
         self._loopback = loopback
         self._peers: dict[int, Peer] = {}
+        self._invited: set[bytes] = set()
         self.gateways = [self.peer(number) for number in (GW1, BY_TO, REFERRED, NEXT, HIDES, TRUSTS)]
 
     def close(self) -> None:
@@ -182,7 +183,10 @@ class Stage:
                 assert message.first_line.startswith(("ACK ", "INVITE ")), message
                 if message.first_line.startswith("INVITE "):
                     gateway.send(answer(message, reply))
-                    found.append((gateway, message))
+                    # On a busy machine the answer may come later than timer A (RFC 3261 section 17.1.1.2).
+                    if message.data not in self._invited:
+                        self._invited.add(message.data)
+                        found.append((gateway, message))
         return found
 
     def call(self, uri: str, source: int = ACME, gateway: int = GW1, **changes: Any) -> Dialog:
