@@ -452,7 +452,7 @@ fn number(user: &str) -> Caller {
 }
 
 #[test]
-fn i04_the_judged_number_is_what_from_and_the_assertion_say() {
+fn f15_i04_the_judged_number_is_what_from_and_the_assertion_say() {
     let mut wire = Wire::new();
     let message = INVITE.replacen(
         "Max-Forwards",

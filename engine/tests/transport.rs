@@ -65,6 +65,12 @@ fn t04_t05_received_and_rport() {
             "192.0.2.10:4000",
             "192.0.2.10;B;rport=4000;received=192.0.2.10",
         ),
+        // 18.2.2: maddr before rport, as far as it names the host that asked
+        (
+            "10.0.0.1:5070;rport;maddr=192.0.2.10;B",
+            "192.0.2.10:5070",
+            "10.0.0.1:5070;maddr=192.0.2.10;B;rport=4000;received=192.0.2.10",
+        ),
         (
             "192.0.2.10;maddr=192.0.2.99;B",
             "192.0.2.10:5060",

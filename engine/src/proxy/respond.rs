@@ -1,6 +1,6 @@
 //! Responses of our own, through a server transaction or without one (16.7, 17.2, 18.2.2, RFC 3581).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::arena::Id;
@@ -140,23 +140,24 @@ impl Endpoint {
     }
 }
 
+/// Whether a host is this address, IPv6 with or without its brackets.
+fn is_address(host: &[u8], ip: IpAddr) -> bool {
+    let text = std::str::from_utf8(host).unwrap_or_default();
+    text.trim_matches(['[', ']']).parse::<IpAddr>() == Ok(ip)
+}
+
 /// Where the answer to a request goes (18.2.2, RFC 3581 section 4), and its top Via value as the answer
 /// carries it: None where it may stand as it came.
 fn reply_path(message: Incoming) -> (Flow, Option<Box<[u8]>>) {
     let via = &message.index.via;
     let bytes = message.bytes;
     let peer = message.flow.peer;
-    let host = via.host.of(bytes);
-    let same = std::str::from_utf8(host)
-        .ok()
-        .and_then(|host| {
-            host.trim_matches(['[', ']'])
-                .parse::<std::net::IpAddr>()
-                .ok()
-        })
-        .is_some_and(|ip| ip == peer.ip());
+    let same = is_address(via.host.of(bytes), peer.ip());
+    // 18.2.2: maddr counts before received and rport. But an answer that followed it to another host could be aimed at
+    // anybody, so it only ever counts where it names the host that asked; then sent-by has the port.
+    let maddr = is_address(via.maddr.of(bytes), peer.ip());
     // Over a stream the address is only for a connection that is gone: then a new one goes to sent-by's port.
-    let port = if via.rport.is_some() && !message.flow.transport.is_reliable() {
+    let port = if via.rport.is_some() && !maddr && !message.flow.transport.is_reliable() {
         peer.port()
     } else {
         via.port.unwrap_or(message.flow.transport.default_port())
