@@ -23,7 +23,7 @@ MANIFEST := --manifest-path engine/Cargo.toml
 ENGINE_SOURCES := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -type d -o -name '*.rs')
 
 .PHONY: help run test build lint lint-python lint-engine stubs unit unit-python unit-engine \
-        scenarios bench load faults simulate proofs fuzz format lock clean sipp phones promtool browser rust agents
+        scenarios bench load faults simulate proofs fuzz format deb lock clean sipp phones promtool browser rust agents
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ format: $(MADE)/python | rust ## Rewrite the sources in the house format.
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 	$(CARGO) fmt $(MANIFEST)
+
+deb: $(MADE)/python $(MADE)/pages | rust ## Build a Debian package for this machine's Python: build/sipguard_*.deb.
+	@tools/deb.sh
 
 lock: $(MADE)/python ## Choose the Python dependencies anew and write requirements.lock.
 	tools/lock.sh --upgrade

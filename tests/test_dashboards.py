@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sipguard.config import load
 from sipguard.watch.metrics import COUNTERS, GAUGES, Exposition, Snapshot
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -165,3 +166,11 @@ def test_systemd_reads_the_units_and_finds_them_hardened(unit: Path, tmp_path: P
     offline = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(copy)]
     done = subprocess.run(offline, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_configuration_of_the_image_can_be_used() -> None:
+    config = load(CONFIG / "docker" / "sipguard.toml")
+    dockerfile = (CONFIG / "docker" / "Dockerfile").read_text()
+    assert f"127.0.0.1:{config.stats.port}/healthz" in dockerfile
+    for path in (config.database.path.parent, config.control.socket.parent):
+        assert f" {path}" in dockerfile, f"{path} is made for the user that it runs as"
