@@ -11,6 +11,7 @@ import sipguard
 from sipguard.manage.desk import Desk
 from sipguard.web import document, pages, problem
 from sipguard.web.api import (
+    alert,
     call,
     hierarchy,
     live,
@@ -32,6 +33,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     phone.router,
     live.router,
     call.router,
+    alert.router,
 )
 
 

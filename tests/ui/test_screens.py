@@ -18,6 +18,12 @@ SCREENS = {
     "calls": "/calls",
     "cdrs": "/cdrs",
     "cdrs-refused": "/cdrs?outcome=refused",
+    "account-phones": "/accounts/retail/phones",
+    "phones": "/phones",
+    "alerts": "/alerts",
+    "alerts-all": "/alerts?show=all",
+    "logins": "/logins",
+    "me": "/me",
     "payments": "/payments",
     "payment-requests": "/payments?part=requests",
 }

@@ -34,7 +34,8 @@ function Frame({ place, who }) {
   const found = allowed.map((screen) => [screen, match(screen.path, place.path)]).find(([, values]) => values);
   useEffect(() => setMenu(false), [place.path]);
   useEffect(() => {
-    if (place.path === "/") go("/overview", { replace: true });
+    if (who.must_change) go("/me", { replace: true });
+    else if (place.path === "/") go("/overview", { replace: true });
   }, [place.path]);
   const [screen, values] = found || [null, {}];
   const current = values.id || place.query.agent || null;

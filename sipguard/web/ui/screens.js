@@ -8,5 +8,9 @@ export const SCREENS = [
   { path: "/calls", label: "Live calls", load: () => import("./pages/calls.js") },
   { path: "/cdrs", label: "Call records", load: () => import("./pages/cdrs.js") },
   { path: "/cdrs/:id", under: "/cdrs", load: () => import("./pages/cdr.js") },
+  { path: "/phones", label: "Phones", load: () => import("./pages/phones.js") },
   { path: "/payments", label: "Payments", load: () => import("./pages/payments.js") },
+  { path: "/alerts", label: "Alerts", load: () => import("./pages/alerts.js") },
+  { path: "/logins", label: "Logins", load: () => import("./pages/logins.js") },
+  { path: "/me", load: () => import("./pages/me.js") },
 ];

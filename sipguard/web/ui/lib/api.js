@@ -12,6 +12,7 @@ export class ApiError extends Error {
     this.status = status;
     this.problems = body.problems || [];
     this.authorization = body.authorization;
+    this.codeNeeded = Boolean(body.code_needed);
     this.standingInTheWay = body.standing_in_the_way || [];
   }
 }

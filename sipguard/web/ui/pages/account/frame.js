@@ -10,6 +10,7 @@ const PARTS = [
   { id: "settings", label: t("Settings"), load: () => import("./settings.js") },
   { id: "payments", label: t("Payments"), load: () => import("./payments.js") },
   { id: "statement", label: t("Statement"), load: () => import("./statement.js") },
+  { id: "phones", label: t("Phones"), load: () => import("./phones.js") },
   { id: "cdrs", label: t("Call records"), load: () => import("./cdrs.js") },
 ];
 
