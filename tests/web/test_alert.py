@@ -10,7 +10,7 @@ ROW = """
 INSERT INTO alert
     (kind, severity, scope, subject, account_key, text, value, threshold, raised_ms, note)
 VALUES
-    ('balance_low', 'warning', 'account', ?, (SELECT key FROM account WHERE id = ?), 'little left', 1, 2, 3, '')
+    ('balance_low', 'warning', 'account', ?, (SELECT key FROM account WHERE id = ?), 'little', 1, 2, 3, '')
 """
 
 
