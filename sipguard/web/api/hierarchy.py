@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from sipguard.web.api import (
     account,
+    account_import,
     approval,
     audit,
     authorization,
@@ -18,6 +19,7 @@ from sipguard.web.api import (
 ROUTERS: tuple[APIRouter, ...] = (
     me.router,
     account.router,
+    account_import.router,
     tree.router,
     authorization.router,
     authorization_template.router,
