@@ -456,8 +456,9 @@ class Appender:
     """
 
     def __new__(cls, engine: Engine | None, window_us: int, most: int) -> Appender:
-        """`engine`: whose held messages; None: nobody's. `window_us`: groups begin no oftener than this,
-        unless somebody hurries. `most`: records of a group. In trouble until the first `resume`."""
+        """`engine`: whose held messages; None: nobody's. `window_us`: groups begin no oftener than this, ten
+        times more rarely while nobody waits for what is in them, unless somebody hurries. `most`: records of
+        a group. In trouble until the first `resume`."""
     def push(self, records: bytes, releases: list[int], tell: bool) -> None:
         """Have records made durable, behind all that were pushed before: a MessagePack array of them.
 

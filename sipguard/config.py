@@ -219,7 +219,7 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The SQLite database that holds everything durable."""
 
     path: Annotated[Path, Meta(description="the path of the database file")]
-    commit_window_ms: Annotated[float, Meta(ge=0, le=1000, description="milliseconds from 0 to 1000")] = 5.0
+    commit_window_ms: Annotated[float, Meta(ge=0, le=1000, description="milliseconds from 0 to 1000")] = 10.0
     """Groups of records are made durable no oftener than this."""
     redo: Annotated[Redo, Meta(description="a [database.redo] table")] = Redo()
 

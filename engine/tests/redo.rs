@@ -240,3 +240,18 @@ fn what_is_held_goes_when_its_record_is_durable_and_not_before() {
         "it was let go as soon as it was"
     );
 }
+
+#[test]
+fn records_that_nobody_waits_for_go_with_the_next_that_somebody_does() {
+    let scratch = Scratch::new("unawaited");
+    // Theirs alone would be due after ten windows, which is not waited for here.
+    let window = Duration::from_millis(500);
+    let appender = Appender::start(None, window, 100).unwrap();
+    appender.resume(segment(&scratch.0, 1));
+    appender.push(&pair(b'a'), Vec::new(), false);
+    appender.wait(0, 2, LONG);
+    appender.push(&pair(b'b'), Vec::new(), false);
+    appender.push(&pair(b'c'), Vec::new(), true);
+    appender.wait(1, 4, Some(9 * window));
+    assert_eq!(appender.counts(), (6, 2), "one group");
+}

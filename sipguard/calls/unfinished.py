@@ -4,7 +4,7 @@ the next start, unless the configuration does without (`calls.record_attempts_at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 
 import msgspec
@@ -15,7 +15,7 @@ from sipguard.calls.settlement import source_of
 from sipguard.model.call import Attempt
 from sipguard.model.cdr import Cdr, Outcome
 from sipguard.store.attempt import AttemptFile
-from sipguard.store.writer import CallClosed
+from sipguard.store.writer import CallClosed, Release
 
 REASON = "restart"
 _STATUS, _TEMPORARY_FAILURE = 500, 41
@@ -77,9 +77,25 @@ def settled(exchange: Exchange, call: Call) -> None:
         call.slot = -1
 
 
-def when_settled(exchange: Exchange, call: Call) -> Callable[[], None] | None:
+def when_settled(exchange: Exchange, call: Call) -> Release | None:
     """What `submit` is to call when the record of an attempt is durable; None: nothing."""
-    return None if call.slot < 0 else lambda: settled(exchange, call)
+    return None if call.slot < 0 else _Settled(exchange, call)
+
+
+class _Settled(Release):
+    """The engine holds nothing for an attempt that came to nothing; its slot is free once that is heard."""
+
+    __slots__ = ("_exchange", "_record")
+
+    def __init__(self, exchange: Exchange, call: Call) -> None:
+        super().__init__(call.id)
+        self._exchange, self._record = exchange, call
+
+    def __call__(self) -> None:
+        self.released()
+
+    def released(self) -> None:
+        settled(self._exchange, self._record)
 
 
 def calls(left: Mapping[int, bytes]) -> list[int]:

@@ -122,9 +122,10 @@ class Writer:
         and whose own log has been replayed (redo.replay). `directory`: of the redo log, None for that of the
         database. `engine`: what holds messages for a `Release`.
 
-        `window_ms`: groups begin no oftener than this. `batch_limit`: records in one
-        group. `retry_ms`: first and longest wait after the log's disk has refused a group. `on_health` is
-        told on the loop when that happens and when it is over. Raises StoreError where no log can begin.
+        `window_ms`: groups begin no oftener than this, ten times more rarely while no record has a `done`.
+        `batch_limit`: records in one group. `retry_ms`: first and longest wait after the log's disk has
+        refused a group. `on_health` is told on the loop when that happens and when it is over. Raises
+        StoreError where no log can begin.
         """
         self.healthy = True
         """Records become durable."""

@@ -24,6 +24,10 @@ use crate::worker::Shared;
 /// Under load somebody asks what is durable every few milliseconds. Who does not, is told after this.
 const QUIET: Duration = Duration::from_millis(10);
 
+/// How many windows records may wait that nobody waits for: those of refused attempts acknowledge nothing, and a
+/// flood of them costs one group in fifty milliseconds then.
+const UNAWAITED: u32 = 10;
+
 /// Where the next group goes.
 pub struct Segment {
     /// Open for writing.
@@ -75,6 +79,12 @@ struct Chunk {
     tell: bool,
 }
 
+impl Chunk {
+    fn is_awaited(&self) -> bool {
+        self.tell || !self.releases.is_empty()
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// None while it is being written to, and in trouble.
@@ -82,6 +92,8 @@ struct State {
     /// Set until `resume`.
     trouble: Option<Trouble>,
     waiting: VecDeque<Chunk>,
+    /// Somebody waits for one of these.
+    awaited: bool,
     /// When the last group was begun.
     begun: Option<Instant>,
     hurried: bool,
@@ -134,7 +146,8 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// `engine`: whose held messages go out with the records. `window`: groups begin no oftener than this.
+    /// `engine`: whose held messages go out with the records. `window`: groups begin no oftener than this, those
+    /// that nobody waits for [`UNAWAITED`] times more rarely.
     /// `most`: records of one group. In trouble until the first [`Appender::resume`].
     pub fn start(engine: Option<Arc<Shared>>, window: Duration, most: u32) -> io::Result<Self> {
         let inner = Arc::new(Inner {
@@ -180,13 +193,14 @@ impl Appender {
             tell,
         };
         let mut state = self.inner.state.lock();
-        let first = state.waiting.is_empty();
+        let sooner = state.waiting.is_empty() || (chunk.is_awaited() && !state.awaited);
+        state.awaited |= chunk.is_awaited();
         state.waiting.push_back(chunk);
         let stuck = state.trouble.is_some();
         drop(state);
         if stuck {
             self.inner.stuck.notify_one();
-        } else if first {
+        } else if sooner {
             self.inner.work.notify_one();
         }
         true
@@ -390,13 +404,17 @@ impl Inner {
                 continue;
             }
             let now = Instant::now();
-            let due = state.begun.map_or(now, |begun| begun + self.window);
+            let windows = if state.awaited { 1 } else { UNAWAITED };
+            let due = state
+                .begun
+                .map_or(now, |begun| begun + windows * self.window);
             if due > now && !state.hurried {
                 self.work.wait_until(&mut state, due);
                 continue;
             }
             let some = self.fit(&state.waiting);
             let chunks: Vec<Chunk> = state.waiting.drain(..some).collect();
+            state.awaited = state.waiting.iter().any(Chunk::is_awaited);
             state.begun = Some(now);
             state.hurried = state.hurried && !state.waiting.is_empty();
             return state.segment.take().map(|segment| (segment, chunks));
@@ -424,6 +442,7 @@ impl Inner {
     fn give_up(&self, segment: &Segment, chunks: Vec<Chunk>, error: i32) {
         let mut state = self.state.lock();
         for chunk in chunks.into_iter().rev() {
+            state.awaited |= chunk.is_awaited();
             state.waiting.push_front(chunk);
         }
         state.trouble = Some(Trouble {
