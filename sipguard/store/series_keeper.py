@@ -11,13 +11,13 @@ from typing import NamedTuple
 import structlog
 
 from sipguard.store.series import HOUR
-from sipguard.store.series_step import RECORDS_AT_ONCE, Bounds, Counted, Kept, Stepper
+from sipguard.store.series_step import NO_END, RECORDS_AT_ONCE, Bounds, Counted, Kept, Stepper
 
 log = structlog.get_logger()
 
 EVERY_SECONDS = 10.0
 GROW_SECONDS = 60.0
-"""How often the tree of accounts is looked at, where it has changed."""
+"""How often the tree of accounts is looked at, where it has changed, and old figures are forgotten."""
 PAUSE_SECONDS = 0.05
 """Between two steps: the writer, which calls wait for, gets most of the time."""
 
@@ -48,7 +48,9 @@ class Keeper:
         bounds: Bounds = Bounds(),  # noqa: B008  (a value)
         on_counted: Callable[[Counted], object] = lambda _: None,
     ) -> None:
-        """`now_s`: Unix seconds. `on_counted` runs on the loop, for each step that counted something."""
+        """`now_s`: Unix seconds. `on_counted` runs on the loop, for each step that counted something that is
+        newer than this keeper: what an update or a standstill has left is counted, and is no news.
+        """
         self._path, self._now_s = path, now_s
         self._retention, self._destinations, self._bounds = retention, destinations, bounds
         self._on_counted = on_counted
@@ -57,6 +59,8 @@ class Keeper:
         self._stop = threading.Event()
         self._grown_at = -GROW_SECONDS
         self._failing = False
+        self._news_from: int | None = None
+        """Records behind this one are news."""
 
     async def run(self) -> None:
         """Count until cancelled."""
@@ -99,19 +103,22 @@ class Keeper:
         try:
             now = self._now_s()
             kept = self._retention.kept(int(now))
+            if self._news_from is None:
+                self._news_from = stepper.newest()
             while stepper.behind():
-                counted = stepper.step(kept)
-                if counted.records or counted.accounts:
+                old = stepper.counted() < self._news_from
+                counted = stepper.step(kept, until=self._news_from if old else NO_END)
+                if not old and (counted.records or counted.accounts):
                     tell(counted)
-                if counted.records < RECORDS_AT_ONCE:
+                if not old and counted.records < RECORDS_AT_ONCE:
                     break
-                if self._stop.wait(PAUSE_SECONDS):
+                if counted.records >= RECORDS_AT_ONCE and self._stop.wait(PAUSE_SECONDS):
                     return
             if abs(now - self._grown_at) >= GROW_SECONDS:
                 stepper.grow(int(now))
                 self._grown_at = now
-            while stepper.forget(kept) and not self._stop.wait(PAUSE_SECONDS):
-                pass
+                while stepper.forget(kept) and not self._stop.wait(PAUSE_SECONDS):
+                    pass
         except BaseException:
             # A new connection for the next turn: the file may be another one by then.
             stepper.close()

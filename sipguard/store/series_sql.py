@@ -37,9 +37,11 @@ CLEAR = (
 
 POSITION = "SELECT sequence, revision, grown FROM series_position"
 MOVE = "UPDATE series_position SET sequence = ?, revision = ? WHERE sequence = ? AND revision = ?"
-THROUGH = (
-    "SELECT coalesce(max(sequence), 0) FROM (SELECT sequence FROM cdr WHERE sequence > ? ORDER BY 1 LIMIT ?)"
-)
+THROUGH = """
+SELECT coalesce(max(sequence), 0)
+FROM (SELECT sequence FROM cdr WHERE sequence > ? AND sequence <= ? ORDER BY 1 LIMIT ?)
+"""
+NEWEST = "SELECT coalesce(max(sequence), 0) FROM cdr"
 NEWEST_REVISION = "SELECT coalesce(max(revision), 0) FROM change"
 NEWEST_CONFIGURATION = "SELECT max(revision) FROM change WHERE revision > ? AND noun <> 'ledger'"
 BEHIND = """

@@ -21,6 +21,8 @@ from sipguard.store.series import HOUR, MINUTE
 RECORDS_AT_ONCE = 2_000
 """In one step: some milliseconds of the write lock."""
 
+NO_END = 2**63 - 1
+
 FRONT_DIGITS = 7
 """Of a called number, by which destinations are told apart at most."""
 
@@ -88,14 +90,25 @@ class Stepper:
         (found,) = self._connection.execute(sql.BEHIND).fetchone()
         return bool(found)
 
-    def step(self, kept: Kept, limit: int = RECORDS_AT_ONCE) -> Counted:
-        """Count the next records, at most `limit`, and what was changed beside calls.
+    def newest(self) -> int:
+        """The sequence of the newest record; 0 for none."""
+        (found,) = self._connection.execute(sql.NEWEST).fetchone()
+        return int(found)
+
+    def counted(self) -> int:
+        """The sequence of the last record that is counted."""
+        (found, _, _) = self._connection.execute(sql.POSITION).fetchone()
+        return int(found)
+
+    def step(self, kept: Kept, limit: int = RECORDS_AT_ONCE, until: int = NO_END) -> Counted:
+        """Count the next records, at most `limit`, and what was changed beside calls. `until`: no record
+        behind this one.
 
         Raises sqlite3.Error; then nothing is counted.
         """
         execute = self._connection.execute
         first, revision, _ = execute(sql.POSITION).fetchone()
-        (through,) = execute(sql.THROUGH, (first, limit)).fetchone()
+        (through,) = execute(sql.THROUGH, (first, until, limit)).fetchone()
         (newest_revision,) = execute(sql.NEWEST_REVISION).fetchone()
         if through <= first and newest_revision <= revision:
             return Counted()

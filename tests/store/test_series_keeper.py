@@ -19,7 +19,11 @@ def keeper(path: Path, told: list[Counted]) -> Keeper:
 def test_a_turn_counts_what_there_is_and_tells_it_on_the_loop(path: Path) -> None:
     async def run() -> None:
         told: list[Counted] = []
+        write(path, call(20, NOON + 30))
         kept = keeper(path, told)
+        await kept.turn()
+        await asyncio.sleep(0)
+        assert told == [], "what was there before is counted, and no news"
         some_calls(path)
         await kept.turn()
         await asyncio.sleep(0)
@@ -33,6 +37,7 @@ def test_a_turn_counts_what_there_is_and_tells_it_on_the_loop(path: Path) -> Non
         await kept.turn()  # after the end nothing is counted
 
     asyncio.run(run())
+    assert sum(point.attempts for point in points(path, "all")) == 8
     # The minute two hours ago is older than the hour for which there are minutes.
     assert books.rows(path, "SELECT min(at) FROM series WHERE step = 60") == [(NOON,)]
     assert books.rows(path, "SELECT min(at) FROM series WHERE step = 3600") == [(NOON - 7200,)]
@@ -42,6 +47,7 @@ def test_a_database_that_fails_is_tried_again(path: Path, tmp_path: Path) -> Non
     async def run() -> None:
         told: list[Counted] = []
         kept = keeper(path, told)
+        await kept.turn()
         away = tmp_path / "away.db"
         os.rename(path, away)
         await kept.turn()

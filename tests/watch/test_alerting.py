@@ -147,7 +147,7 @@ def test_a_spike_of_calls(path: Path) -> None:
     site = Site(path, disk_filling=0, call_spike=20, call_spike_percent=300)
 
     async def test() -> None:
-        for minute in range(-40, 0):
+        for minute in range(-12, 0):
             await site.record(NOON_MS + minute * MINUTE_MS, 10, answered=False)
         assert await site.rounds() == []
         await site.record(NOON_MS + 1_000, 29, answered=False)
