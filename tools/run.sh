@@ -42,6 +42,7 @@ trap stop EXIT
 if "$sipguard" status >/dev/null 2>&1; then fail "sipguard runs here already: see sipguard status"; fi
 mkdir -p var
 "$sipguard" init
+.venv/bin/python tools/demo_logins.py var/sipguard.db var/demo-logins
 
 for host in "${gateways[@]}"; do
     "${apart[@]}" sipp -sf sipp_scenarios/demo/uas.xml -nostdin -skip_rlimit \
@@ -62,9 +63,17 @@ for index in "${!gateways[@]}"; do
         fail "the demo gateway at ${gateways[$index]} did not start: see var/gateway-${gateways[$index]}.err"
 done
 
+echo
+echo "sipguard is ready, and shows itself at http://127.0.0.1:8060/"
+if [ -r var/demo-logins ]; then
+    while read -r name password; do
+        echo "  sign in as $name with the password $password"
+    done <var/demo-logins
+fi
+
 cat <<'NEXT'
 
-sipguard is ready. In another terminal, from this directory, try
+In another terminal, from this directory, try
 
   a call that is allowed: Customer-001 calls a mobile in Bangladesh for three seconds
     sipp -sf sipp_scenarios/demo/uac.xml -i 127.0.0.2 -s 8801711000001 -d 3000 -m 1 127.0.0.1:5060
