@@ -30,8 +30,11 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            _check(request)
-            return await handler(StrictRequest(request.scope, request.receive))
+            read = StrictRequest(request.scope, request.receive)
+            if _has_body(request):
+                # Here, because the framework would make "it cannot be parsed" of every failure to read it.
+                await read.json()
+            return await handler(read)
 
         return strict
 
@@ -50,7 +53,8 @@ def parse(text: bytes) -> Any:
     return found
 
 
-def _check(request: Request) -> None:
+def _has_body(request: Request) -> bool:
+    """Raises ProblemError 413, 415 for one that is too long or of another type."""
     length = request.headers.get("content-length", "0")
     if not length.isascii() or not length.isdecimal() or int(length) > BYTES_MAX:
         raise ProblemError(413, f"a body has at most {BYTES_MAX} bytes")
@@ -59,6 +63,7 @@ def _check(request: Request) -> None:
     if has_body and kind != "application/json":
         # A form on a foreign page can send text/plain without asking; it cannot send this.
         raise ProblemError(415, "a body has to be application/json")
+    return has_body
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

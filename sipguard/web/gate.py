@@ -11,6 +11,7 @@ import math
 import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -54,6 +55,8 @@ class Gate:
             if wait_seconds:
                 raise too_many(wait_seconds)
             await self._app(exchange.scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            return  # there is nobody left to answer
         except ProblemError as error:
             await exchange.fail(problem.answer(error.status, error.detail, headers=error.headers))
         except DBAPIError as error:

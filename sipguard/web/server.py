@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 
 import structlog
@@ -13,12 +14,17 @@ from sipguard.logs import configure_log
 from sipguard.manage import opening
 from sipguard.store import database
 from sipguard.web import app
+from sipguard.web.connection import CONNECTIONS, Connection
 
 log = structlog.get_logger()
 
 BACKLOG = 2_048
 STOP_SECONDS = 1
 """What is still being answered gets so long at a stop."""
+
+
+FILES_KEPT = 200
+"""For the database, the control socket, the log."""
 
 
 class CannotServeError(Exception):
@@ -32,6 +38,7 @@ async def serve(config: Config) -> None:
     """
     configure_log(config.log)
     web = config.web
+    Connection.connections_max = min(CONNECTIONS, _files() - FILES_KEPT)
     listener = _listen(web.host, web.port)
     store = database.open(config.database.path)
     try:
@@ -40,6 +47,8 @@ async def serve(config: Config) -> None:
         )
         options = uvicorn.Config(
             app.build(opening.desk(config, store), limits),
+            http=Connection,
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -56,6 +65,15 @@ async def serve(config: Config) -> None:
     finally:
         await store.close()
         listener.close()
+
+
+def _files() -> int:
+    """How many files this process may have open: as many as it is allowed to ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)
 
 
 def _listen(host: str, port: int) -> socket.socket:
