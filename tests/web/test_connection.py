@@ -93,7 +93,8 @@ def test_what_is_not_clearly_one_request_is_refused(
     assert head.count(b"HTTP/1.1") == 1, "nothing behind it was taken for a second request"
 
 
-def test_a_chunked_body_has_the_same_limit(address: tuple[str, int]) -> None:
+def test_a_chunked_body_has_the_same_limit(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "BODY_SECONDS", 60.0)
     chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
     with socket.create_connection(address, timeout=20) as peer:
         peer.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")

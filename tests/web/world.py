@@ -41,6 +41,8 @@ NOW_MS = 1_800_000_000_000
 PREFIX = "/api/v1"
 CUSTOMER, AGENT = "t1-customer", "t1-agent"
 NOWHERE = "no-such"
+EVERYBODYS = frozenset({"authorization-templates", "destination-sets"})
+"""Nouns of the house that everybody reads."""
 PASSWORD = "good enough for all"
 
 ACCOUNTS = (
@@ -72,6 +74,7 @@ WORDS: dict[str, object] = {
     "key": CUSTOMER,
     "amount_micros": 1_000_000,
     "account_ids": [CUSTOMER],
+    "prefixes": ["8801"],
 }
 """What goes into a field of that name."""
 
@@ -93,6 +96,8 @@ BODIES: dict[str, dict[str, object]] = {
     "NewAccount": {"id": "t1-new", "agent_id": AGENT},
     "AccountChanges": {"name": "t1 other"},
     "LoginChanges": {"locked": True},
+    "Grant": {"authorizations": ["phone"]},
+    "Ask": {"reason": "t1 reason", "create": {"id": "t1-asked", "agent_id": CUSTOMER}},
     "AccountMove": {"agent_id": "t1-parent"},
     "Credentials": {"username": AGENT, "password": PASSWORD},
     "PasswordChange": {"current_password": PASSWORD, "password": "another good enough"},
@@ -117,6 +122,16 @@ class Operation:
     @property
     def parameters(self) -> list[str]:
         return re.findall(r"{(\w+)}", self.path)
+
+    def nowhere(self, parameter: str) -> str:
+        """The name of an object that there is none of."""
+        schema = next(one["schema"] for one in self.detail["parameters"] if one["name"] == parameter)
+        return "999999999" if schema.get("type") == "integer" else NOWHERE
+
+    @property
+    def is_everybodys(self) -> bool:
+        """Reads what is nobody's secret."""
+        return self.method == "GET" and self.path.split("/")[3] in EVERYBODYS
 
     @property
     def streams(self) -> bool:
@@ -182,7 +197,8 @@ class World:
         """Send a request as somebody, "expired" by a key whose time is over, None by nobody."""
         path = operation.path
         for name in operation.parameters:
-            path = path.replace(f"{{{name}}}", (ids or self.ids).get(name, NOWHERE))
+            known = (self.ids if ids is None else ids).get(name)
+            path = path.replace(f"{{{name}}}", operation.nowhere(name) if known is None else known)
         headers = {"Idempotency-Key": "t1-key", "If-Match": "*", "Cookie": ""} | dict(more or {})
         if who in self.sessions and operation.is_personal:
             cookie, token = self.sessions[who]
