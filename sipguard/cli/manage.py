@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from sipguard.cli.shell import Shell, default_config_file
 
@@ -39,7 +38,7 @@ def write(shell: Shell, action: str, command: Callable[[Act], Awaitable[T]]) -> 
     return shell.manage(done)
 
 
-def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """Ids that begin so. Quiet where anything is wrong: a shell that completes has nowhere to say it."""
     import sqlite3
     from contextlib import closing
@@ -53,7 +52,7 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
             rows = file.execute(query, (incomplete, incomplete + "\U0010ffff", _COMPLETED)).fetchall()
     except (ConfigError, sqlite3.Error):
         return []
-    return [CompletionItem(id) for (id,) in rows]
+    return [id for (id,) in rows]
 
 
 account_argument = click.argument("account_id", metavar="ACCOUNT", shell_complete=_complete)
