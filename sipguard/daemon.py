@@ -247,7 +247,7 @@ class _Daemon:
         self._laps.end("proxy")
         recovered = recover(exchange, rows)
         if config.calls.record_attempts_at_start:
-            await _adopt_attempts(exchange, config.database.path, store, rows)
+            await _adopt_attempts(exchange, config.database.path, store, rows, epoch)
         self._laps.end("calls")
         auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
         notifier = Notifier()
@@ -402,7 +402,11 @@ def _limits(config: Config) -> Limits:
 
 
 async def _adopt_attempts(
-    exchange: Exchange, path: Path, store: database.Database, rows: Iterable[live_call.LiveCall]
+    exchange: Exchange,
+    path: Path,
+    store: database.Database,
+    rows: Iterable[live_call.LiveCall],
+    epoch: int,
 ) -> None:
     """Give the attempts that a kill has interrupted their records. No room for a file: calls matter more."""
     name = path.with_name(f"{path.name}-attempts")
@@ -415,7 +419,7 @@ async def _adopt_attempts(
     async with store.reading() as conn:
         known = await cdr.recorded(conn, unfinished.calls(left))
     known.update(row.call for row in rows)
-    unfinished.adopt(exchange, attempts, left, known)
+    unfinished.adopt(exchange, attempts, left, known, epoch)
 
 
 async def _barrier(writer: Writer) -> None:

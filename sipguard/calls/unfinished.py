@@ -38,6 +38,9 @@ class _Unfinished(msgspec.Struct, array_like=True, frozen=True, gc=False):
     user_agent: str
 
 
+_SEQUENCE_BITS = 40
+"""Of a call id, below its epoch (Invite.call)."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Unfinished).decode
 
@@ -104,15 +107,18 @@ def calls(left: Mapping[int, bytes]) -> list[int]:
 
 
 def adopt(
-    exchange: Exchange, attempts: AttemptFile, left: Mapping[int, bytes], known: Container[int]
+    exchange: Exchange, attempts: AttemptFile, left: Mapping[int, bytes], known: Container[int], epoch: int
 ) -> None:
     """Keep attempts there from now on, and give those that an earlier process has `left` there their records,
     but for those that are `known` to the books. Each keeps its slot until its record is durable.
+
+    `epoch`: of this process. What is of no earlier one belongs to a database that was replaced, by a backup
+    for one: this one has calls of its own under those ids, or will have.
     """
     exchange.attempts = attempts
     for slot, content in left.items():
         told = _read(content)
-        if told is None or told.call in known:
+        if told is None or told.call in known or told.call >> _SEQUENCE_BITS >= epoch:
             attempts.clear(slot)
         else:
             exchange.writer.submit(CallClosed(_cdr(told), None), partial(attempts.clear, slot))

@@ -24,7 +24,7 @@ def test_every_attempt_before_a_kill_has_one_record(tmp_path: Path) -> None:
     left = file.left()
     assert setting_up <= set(unfinished.calls(left))
     known = world.disk.live.keys() | world.disk.cdrs.keys()
-    unfinished.adopt(world.exchange, file, left, known)
+    unfinished.adopt(world.exchange, file, left, known, world.life)
     assert file.put(b"new") not in left, "what has no durable record yet keeps its slot"
     while world.step():
         pass
@@ -40,6 +40,20 @@ def test_what_cannot_be_read_is_cleared_and_has_no_record(tmp_path: Path) -> Non
     file = AttemptFile(tmp_path / "attempts")
     for nonsense in (b"\xff", b"nonsense"):
         file.put(nonsense)
-    unfinished.adopt(world.exchange, file, file.left(), ())
+    unfinished.adopt(world.exchange, file, file.left(), (), 2)
     assert world.exchange.writer.backlog == 0
+    assert AttemptFile(tmp_path / "attempts").left() == {}
+
+
+def test_attempts_of_a_database_that_was_replaced_are_none_of_this_one(tmp_path: Path) -> None:
+    """They would take the ids of its own calls."""
+    world = simulation(21)
+    world.exchange.attempts = AttemptFile(tmp_path / "attempts")
+    world.run(60, per_second=20, until_ns=6_000 * MS)
+    another = simulation(21)
+    file = AttemptFile(tmp_path / "attempts")
+    left = file.left()
+    assert left
+    unfinished.adopt(another.exchange, file, left, (), another.life)
+    assert another.exchange.writer.backlog == 0
     assert AttemptFile(tmp_path / "attempts").left() == {}
