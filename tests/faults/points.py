@@ -61,12 +61,13 @@ def points(directory: Path, seed: int, calls: Sequence[str]) -> list[Point]:
         stage.start()
         ready_at = time.time()
         _plays(stage)
+        over_at = time.time()
         threads = {tid: order for order, tid in enumerate(_threads(stage))}
         stage.settle()
     starting: Counter[tuple[str, str]] = Counter()
     for line in (directory / "strace.out").read_text().splitlines():
         told = re.match(r"(\d+) +(\d+\.\d+) (\w+)\(", line)
-        if told is None or told[3] not in calls:
+        if told is None or told[3] not in calls or float(told[2]) > over_at:
             continue
         if float(told[2]) < ready_at:
             starting[told[1], told[3]] += 1
