@@ -23,7 +23,7 @@ POOR = (
     .replace('account = "customer"\namount = "1000000"', 'account = "customer"\namount = "0.90"')
 )
 # Enough that calls are up through some restarts, and then not.
-MODEST = POOR.replace('amount = "0.90"', 'amount = "15"')
+MODEST = POOR.replace('amount = "0.90"', 'amount = "20"')
 TALKATIVE = replace(SETTLED, talk_ms=12_000, cancelled=0.0, callee_hangs_up=0.1)
 SLICE_SECONDS = 3
 PAYMENTS_PER_SECOND = 20.0
@@ -76,7 +76,7 @@ def jumping(directory: Path, seed: int, offsets: Sequence[str], library: str) ->
         for offset in offsets:
             file.write_text(offset)
             _goes_on(stage)
-            eventually("calls are up", lambda: stage.daemon.status()["live_calls"] > 0, 30)
+            eventually("calls are up, or their money is spent", lambda: _is_busy(stage), 30)
             stage.kill()
             file.write_text("+0")
             stage.start()
@@ -84,6 +84,11 @@ def jumping(directory: Path, seed: int, offsets: Sequence[str], library: str) ->
         eventually("money ends", lambda: stage.daemon.status()["totals"]["cut"] > 0, 60)
         stage.settle()
         return stage.daemon.status()["totals"]["cut"], stage.verdict(steady=False)
+
+
+def _is_busy(stage: Stage) -> bool:
+    status = stage.daemon.status()
+    return status["live_calls"] > 0 or status["totals"]["refused"] > 0
 
 
 def _goes_on(stage: Stage) -> None:
