@@ -281,7 +281,24 @@ def test_l11_who_hangs_up_just_before_the_cut_pays_what_was_granted(
 ) -> None:
     end = End(answered_at=100.0, bye_at=100 + talked_seconds, bye_sent=True, heard_at=100 + talked_seconds)
     seen = Ledger(near={"one": end}, far={"one": end})
-    cdr = {"sip_call_id": "one", "duration_ms": paid_ms, "ended_by": "caller"}
+    cdr = {"sip_call_id": "one", "duration_ms": paid_ms, "ended_by": "caller", "reason": None}
+    assert (list(wire.length_violations(cdr, end, end, seen)) == []) is holds
+
+
+@pytest.mark.parametrize(
+    ("outages", "paid_ms", "holds"),
+    [
+        ([(101.0, 103.0)], 900, True),  # it was lost with the process that knew of its end
+        ([(90.0, 99.0)], 900, False),  # nothing went down
+        ([(101.0, 103.0)], 9_000, False),  # it cost more than there was
+    ],
+)
+def test_l11_only_what_went_down_loses_the_end_of_a_call(
+    outages: list[tuple[float, float]], paid_ms: int, holds: bool
+) -> None:
+    end = End(answered_at=100.0, bye_at=102.0, bye_sent=True, heard_at=104.0)
+    seen = Ledger(near={"one": end}, far={"one": end}, outages=outages)
+    cdr = {"sip_call_id": "one", "duration_ms": paid_ms, "ended_by": "sipguard", "reason": "callee_over"}
     assert (list(wire.length_violations(cdr, end, end, seen)) == []) is holds
 
 

@@ -24,6 +24,10 @@ went to no gateway; what did go to one has its record at the next start."""
 
 OVER_GRANT_MS = 1_000
 
+GONE = ("caller_over", "callee_over", "caller_gone", "callee_gone", "session_expired", "no_ack")
+"""Reasons of calls whose ends went unnoticed: they are charged until both were last known to be there, and
+found to be over only later."""
+
 
 def violations(books: Books, ledger: Ledger) -> Iterator[str]:
     """Every breach."""
@@ -74,7 +78,11 @@ def length_violations(cdr: Row, near: End, far: End, ledger: Ledger) -> Iterator
     # What stood still could cut nobody: from then on it has its second.
     late = (max(ends) - ledger.up_again(granted_till)) * 1000
     in_time = late <= OVER_GRANT_MS + CLOCK_MS
-    if cdr["ended_by"] == "sipguard" or not (near.bye_sent or far.bye_sent):
+    if cdr["reason"] in GONE:
+        # The record of an end that was passed on while the disk failed goes with the process; nothing else.
+        if not ledger.out(near.answered_at, float("inf")):
+            yield f"L-11: {name} was given up as {cdr['reason']} though nothing had gone down"
+    elif cdr["ended_by"] == "sipguard" or not (near.bye_sent or far.bye_sent):
         if not in_time:
             yield f"L-10: {name} was cut {late:.0f} ms after the {length} ms that it paid for"
     elif length < least and not (length % 1000 == 0 and in_time):
