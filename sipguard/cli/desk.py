@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -43,6 +42,8 @@ def _actor() -> Actor:
 
 
 def _at_desk(shell: Shell, ask: Callable[[Desk], Awaitable[T]]) -> T:
+    import asyncio
+
     from sipguard.manage.desk import Desk
     from sipguard.manage.errors import InvalidError, ManageError, NotFoundError
     from sipguard.store import database
