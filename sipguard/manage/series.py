@@ -15,9 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.manage.desk import View
 from sipguard.manage.errors import InvalidError, NotFoundError
+from sipguard.model.ledger import LedgerKind
 from sipguard.model.money import Micros
 from sipguard.store import series as store
+from sipguard.store.account import account
 from sipguard.store.gateway import mapping_gateway
+from sipguard.store.ledger import ledger_account
 from sipguard.store.series import HOUR, MINUTE, Row, Scope
 
 ScopeName = Literal["all", "account", "agent", "mapping_gateway", "routing_gateway", "destination"]
@@ -84,6 +87,8 @@ async def series(
     balance = growth = None
     if scope in ("account", "agent"):
         balance = await store.balance_before(conn, key, first)
+        if balance is None and all(row.balance_micros is None for row in rows):
+            balance = await _balance(conn, key)  # it has not changed since figures are kept
         growth = await store.sub_accounts_before(conn, key, first)
     return list(_points(rows, first, till_at, step, balance, growth))
 
@@ -135,6 +140,13 @@ _STORED: dict[str, tuple[Scope, ...]] = {
     **{scope.value: (scope,) for scope in Scope if scope is not Scope.BELOW},
     "agent": (Scope.ACCOUNT, Scope.BELOW),
 }
+
+
+async def _balance(conn: AsyncConnection, account_id: str) -> Micros | None:
+    of = (account.c.key == ledger_account.c.account_key) & (account.c.id == account_id)
+    query = select(ledger_account.c.balance_micros).join(account, of)
+    found: Micros | None = await conn.scalar(query.where(ledger_account.c.kind == LedgerKind.BALANCE.value))
+    return found
 
 
 def _kept_step(step: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Column, Table, Text, delete, insert, select
+from sqlalchemy import Column, Table, Text, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.store.metadata import metadata
@@ -25,8 +25,18 @@ async def known(conn: AsyncConnection) -> dict[tuple[str, str], str]:
 
 async def keep(conn: AsyncConnection, changed: Mapping[tuple[str, str], str | None]) -> None:
     """These are so now; None: it is no more."""
-    for (kind, id), content in changed.items():
-        row = (known_gateway.c.kind == kind, known_gateway.c.id == id)
-        await conn.execute(delete(known_gateway).where(*row))
-        if content is not None:
-            await conn.execute(insert(known_gateway).values(kind=kind, id=id, content=content))
+    places = [{"of": kind, "named": id} for kind, id in changed]
+    rows = [
+        {"kind": kind, "id": id, "content": content}
+        for (kind, id), content in changed.items()
+        if content is not None
+    ]
+    if places:
+        await conn.execute(_DELETE, places)
+    if rows:
+        await conn.execute(insert(known_gateway), rows)
+
+
+_DELETE = delete(known_gateway).where(
+    known_gateway.c.kind == bindparam("of"), known_gateway.c.id == bindparam("named")
+)

@@ -130,12 +130,6 @@ async def sub_accounts_before(conn: AsyncConnection, account_id: str, at: int) -
     return found
 
 
-async def keys(conn: AsyncConnection, scope: Scope, from_at: int, limit: int) -> list[str]:
-    """Keys that have rows by the hour since `from_at`, those with the most answered calls first."""
-    given = {"scope": scope.value, "first": from_at, "most": limit}
-    return [str(row[0]) for row in await conn.execute(_KEYS, given)]
-
-
 _MOMENTS = """
 WITH RECURSIVE moment (at) AS (
     SELECT :first WHERE :first < :till UNION ALL SELECT at + :step FROM moment WHERE at + :step < :till)
@@ -159,14 +153,12 @@ GROUP BY s.key, s.currency
 )
 _OLDEST = text("SELECT at FROM series WHERE step = :step ORDER BY at LIMIT 1")
 _BALANCE_BEFORE = text(
-    "SELECT balance_micros FROM series WHERE step = 3600 AND balance_micros IS NOT NULL"
+    "SELECT balance_micros FROM series INDEXED BY series_balance"
+    " WHERE step = 3600 AND balance_micros IS NOT NULL"
     " AND key = :key AND at < :at ORDER BY at DESC LIMIT 1"
 )
 _SUB_ACCOUNTS_BEFORE = text(
-    "SELECT sub_accounts FROM series WHERE step = 3600 AND sub_accounts IS NOT NULL"
+    "SELECT sub_accounts FROM series INDEXED BY series_growth"
+    " WHERE step = 3600 AND sub_accounts IS NOT NULL"
     " AND key = :key AND at < :at ORDER BY at DESC LIMIT 1"
-)
-_KEYS = text(
-    "SELECT key FROM series WHERE step = 3600 AND at >= :first AND scope = :scope"
-    " GROUP BY key ORDER BY sum(answered) DESC, key LIMIT :most"
 )

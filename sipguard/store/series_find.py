@@ -90,15 +90,18 @@ GROUP BY told, s.key HAVING total >= :least ORDER BY total DESC LIMIT :most
 _GROWTH = text(
     """
 WITH changed AS (
-    SELECT key, min(at) AS first, max(at) AS last FROM series
+    SELECT key, min(at) AS first, max(at) AS last FROM series INDEXED BY series_growth
     WHERE step = 3600 AND sub_accounts IS NOT NULL AND at >= :first GROUP BY key)
 SELECT c.key, newest.sub_accounts - coalesce(
-    (SELECT b.sub_accounts FROM series b WHERE b.step = 3600 AND b.sub_accounts IS NOT NULL AND b.key = c.key
+    (SELECT b.sub_accounts FROM series b INDEXED BY series_growth
+        WHERE b.step = 3600 AND b.sub_accounts IS NOT NULL AND b.key = c.key
         AND b.at < :first ORDER BY b.at DESC LIMIT 1), oldest.sub_accounts)
 FROM changed c
-JOIN series newest ON newest.step = 3600 AND newest.sub_accounts IS NOT NULL AND newest.key = c.key
+JOIN series newest INDEXED BY series_growth
+    ON newest.step = 3600 AND newest.sub_accounts IS NOT NULL AND newest.key = c.key
     AND newest.at = c.last
-JOIN series oldest ON oldest.step = 3600 AND oldest.sub_accounts IS NOT NULL AND oldest.key = c.key
+JOIN series oldest INDEXED BY series_growth
+    ON oldest.step = 3600 AND oldest.sub_accounts IS NOT NULL AND oldest.key = c.key
     AND oldest.at = c.first
 """
 )

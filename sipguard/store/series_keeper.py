@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from sipguard.store.series import HOUR
-from sipguard.store.series_step import NO_END, RECORDS_AT_ONCE, Bounds, Counted, Kept, Stepper
+from sipguard.store.series_step import NO_END, Bounds, Counted, Kept, Stepper
 
 log = structlog.get_logger()
 
@@ -110,9 +110,7 @@ class Keeper:
                 counted = stepper.step(kept, until=self._news_from if old else NO_END)
                 if not old and (counted.records or counted.accounts):
                     tell(counted)
-                if not old and counted.records < RECORDS_AT_ONCE:
-                    break
-                if counted.records >= RECORDS_AT_ONCE and self._stop.wait(PAUSE_SECONDS):
+                if self._stop.wait(PAUSE_SECONDS if stepper.behind() else 0):
                     return
             if abs(now - self._grown_at) >= GROW_SECONDS:
                 stepper.grow(int(now))

@@ -42,7 +42,9 @@ SELECT coalesce(max(sequence), 0)
 FROM (SELECT sequence FROM cdr WHERE sequence > ? AND sequence <= ? ORDER BY 1 LIMIT ?)
 """
 NEWEST = "SELECT coalesce(max(sequence), 0) FROM cdr"
-NEWEST_REVISION = "SELECT coalesce(max(revision), 0) FROM change"
+NEWEST_REVISION = """
+SELECT coalesce(max(revision), 0) FROM (SELECT revision FROM change WHERE revision > ? ORDER BY 1 LIMIT ?)
+"""
 NEWEST_CONFIGURATION = "SELECT max(revision) FROM change WHERE revision > ? AND noun <> 'ledger'"
 BEHIND = """
 SELECT coalesce((SELECT max(sequence) FROM cdr), 0) > sequence
@@ -138,15 +140,6 @@ WHERE c.revision > ? AND c.revision <= ? AND c.noun = 'ledger' GROUP BY c.at_ms 
 ORDER BY c.revision
 """
 )
-# A whole data set: every account begins.
-LOADED = (
-    _POSTED
-    + """
-SELECT c.at_ms / 60000 * 60, a.id, a.currency, l.balance_micros
-FROM change c, account a JOIN ledger_account l ON l.account_key = a.key AND l.kind = 'balance'
-WHERE c.revision > ? AND c.revision <= ? AND c.noun = 'configuration' AND c.action = 'load'
-"""
-)
 MERGE = """
 INSERT INTO series (step, at, scope, key, currency, answered, refused, failed, cancelled, duration_ms, pdd_ms,
     pdd_calls, charge_micros, cost_micros)
@@ -175,11 +168,15 @@ WITH RECURSIVE up (agent_key) AS (
 SELECT a.id, a.currency, count(up.agent_key)
 FROM account a LEFT JOIN up ON up.agent_key = a.key GROUP BY a.key
 """
+# Those that are as they were told last. Without being told, SQLite would read all hours for each account.
+NOT_GROWN = """
+DELETE FROM temp.grown WHERE sub_accounts = coalesce((
+    SELECT s.sub_accounts FROM series s INDEXED BY series_growth
+    WHERE s.step = 3600 AND s.sub_accounts IS NOT NULL AND s.key = grown.id ORDER BY s.at DESC LIMIT 1), 0)
+"""
 MERGE_GROWN = """
 INSERT INTO series (step, at, scope, key, currency, sub_accounts)
-SELECT :step, :at, 'account', id, currency, sub_accounts FROM temp.grown
-WHERE sub_accounts <> coalesce((SELECT s.sub_accounts FROM series s WHERE s.step = 3600
-    AND s.sub_accounts IS NOT NULL AND s.key = grown.id ORDER BY s.at DESC LIMIT 1), 0)
+SELECT :step, :at, 'account', id, currency, sub_accounts FROM temp.grown WHERE true
 ON CONFLICT DO UPDATE SET sub_accounts = excluded.sub_accounts
 """
 # The oldest first; the rows of a moment lie together.

@@ -109,7 +109,7 @@ class Stepper:
         execute = self._connection.execute
         first, revision, _ = execute(sql.POSITION).fetchone()
         (through,) = execute(sql.THROUGH, (first, until, limit)).fetchone()
-        (newest_revision,) = execute(sql.NEWEST_REVISION).fetchone()
+        (newest_revision,) = execute(sql.NEWEST_REVISION, (revision, limit)).fetchone()
         if through <= first and newest_revision <= revision:
             return Counted()
         for statement in sql.CLEAR:
@@ -118,11 +118,12 @@ class Stepper:
         for statement in sql.AGGREGATE:
             execute(statement)
         execute(sql.PAID_FROM_OUTSIDE, (revision, newest_revision))
-        execute(sql.LOADED, (revision, newest_revision))
         told = self._told()
         execute("BEGIN IMMEDIATE")
         try:
-            moved = execute(sql.MOVE, (max(through, first), newest_revision, first, revision)).rowcount
+            moved = execute(
+                sql.MOVE, (max(through, first), max(newest_revision, revision), first, revision)
+            ).rowcount
             if moved != 1:
                 execute("ROLLBACK")  # another process has counted it meanwhile
                 return Counted()
@@ -149,6 +150,7 @@ class Stepper:
             return 0
         execute("DELETE FROM temp.grown")
         execute(sql.GROWN)
+        execute(sql.NOT_GROWN)
         execute("BEGIN IMMEDIATE")
         try:
             changed = 0

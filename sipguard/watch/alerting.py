@@ -25,6 +25,9 @@ from sipguard.watch.gateway_change import Contents
 
 log = structlog.get_logger()
 
+WRITTEN_AT_ONCE = 100
+"""Alerts in one transaction: calls are recorded by others, who wait for it."""
+
 FORGET_ROUNDS = 240
 """Rounds from one time to the next that old alerts are forgotten."""
 
@@ -76,10 +79,13 @@ class Alerting:
             thresholds = Thresholds(self._defaults, await alert.thresholds(conn))
             readings = await self._checks.readings(conn, thresholds, self._hysteresis.standing)
             directory, gateways, events = await self._gateways(conn)
-        changes = self._hysteresis.judge(readings)
-        if changes.raised or changes.cleared or events or gateways or self._rounds % FORGET_ROUNDS == 0:
-            await self._write(changes, events, gateways, now_ms)
+        found = self._hysteresis.judge(readings)
+        # What is beyond is found again by the next round.
+        changes = Changes(found.raised[:WRITTEN_AT_ONCE], found.cleared[:WRITTEN_AT_ONCE])
+        if changes.raised or changes.cleared or self._rounds % FORGET_ROUNDS == 0:
+            await self._write(changes, {}, now_ms)
         self._hysteresis.accept(changes)
+        await self._write_gateways(events, gateways, now_ms)
         self._directory, self._rounds = directory, self._rounds + 1
         async with self._store.reading() as conn:
             counts = await alert.counts(conn)
@@ -104,15 +110,24 @@ class Alerting:
         events = list(gateway_change.differences(before, now, owners)) if before or self._rounds else []
         return directory, changed, events
 
+    async def _write_gateways(
+        self, events: Iterable[Reading], gateways: dict[tuple[str, str], str | None], now_ms: int
+    ) -> None:
+        """What has changed, and what it is now: both, some gateways at a time. The first look whole, or else
+        what is left of it would be told as new by the next."""
+        told = {(event.subject.scope, event.subject.id): event for event in events}
+        places = list(gateways)
+        step = WRITTEN_AT_ONCE if told else max(1, len(places))
+        for first in range(0, len(places), step):
+            some = places[first : first + step]
+            raised = [told[place] for place in some if place in told]
+            await self._write(Changes(raised, ()), {place: gateways[place] for place in some}, now_ms)
+
     async def _write(
-        self,
-        changes: Changes,
-        events: Iterable[Reading],
-        gateways: dict[tuple[str, str], str | None],
-        now_ms: int,
+        self, changes: Changes, gateways: dict[tuple[str, str], str | None], now_ms: int
     ) -> None:
         async with self._store.writing() as conn:
-            raised = [await alert.raise_(conn, reading, now_ms) for reading in (*changes.raised, *events)]
+            raised = [await alert.raise_(conn, reading, now_ms) for reading in changes.raised]
             cleared = [await alert.clear(conn, place, now_ms) for place in changes.cleared]
             told = [("alert.raised", one) for one in raised]
             told += [("alert.cleared", one) for one in cleared if one is not None]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import TextClause
 
 from sipguard.manage.desk import Desk
 from sipguard.manage.errors import InvalidError, NotFoundError
@@ -16,7 +18,8 @@ from sipguard.model.actor import Actor, Role, Via
 from sipguard.model.cdr import GatewayTry, Outcome
 from sipguard.model.ledger import Entry
 from sipguard.policy import destination
-from sipguard.store import database, feed, ledger
+from sipguard.store import database, feed, ledger, series_find, series_sql
+from sipguard.store import series as series_store
 from sipguard.store.batch import BatchWriter, CallClosed, Record
 from sipguard.store.series import HOUR, MINUTE
 from sipguard.store.series_step import Bounds, Counted, Kept, Stepper, reset
@@ -324,3 +327,29 @@ def test_who_sees_what(path: Path) -> None:
             told(customer, scope, of)
     with pytest.raises(NotFoundError):
         told(viewer, "mapping_gateway", "gone")
+
+
+def test_no_question_and_no_step_reads_more_than_it_has_to(path: Path) -> None:
+    """By the plans of SQLite: series are looked up by step and moment, or by an index of their own."""
+    texts = {
+        name: str(value)
+        for module in (series_store, series_find)
+        for name, value in vars(module).items()
+        if isinstance(value, TextClause)
+    }
+    texts |= {
+        name: value
+        for name, value in vars(series_sql).items()
+        if isinstance(value, str) and name.isupper() and "series" in value and "series_position" not in value
+    }
+    assert len(texts) >= 10
+    stepper = Stepper(path)
+    for name, statement in texts.items():
+        given = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+        plan = stepper._connection.execute(f"EXPLAIN QUERY PLAN {statement}", given).fetchall()
+        for *_, step in plan:
+            reads = re.match(r"(SCAN|SEARCH) (s|b|series|newest|oldest)\b(.*)", step)
+            if reads is None or "step=? AND at" in reads[3] or "INDEX series_" in reads[3]:
+                continue
+            assert name in ("_OLDEST", "FORGET"), f"{name}: {step}"  # the first row of a step
+    stepper.close()
