@@ -13,6 +13,7 @@ import click
 import sipguard
 from sipguard.cli import (
     account,
+    backup,
     account_manage,
     alert,
     authorization,
@@ -64,6 +65,8 @@ for command in (
     daemon.run,
     daemon.status,
     database.init,
+    backup.backup,
+    backup.restore,
     configuration.check_config,
     account_manage.account,
     account.balance,

@@ -89,7 +89,7 @@ class Shell:
         async def reading() -> T:
             opened = database.open(path)
             try:
-                self._settle()
+                self.settle()
                 async with opened.reading() as connection:
                     return await query(connection)
             finally:
@@ -111,7 +111,7 @@ class Shell:
         async def writing() -> T:
             opened = database.open(path)
             try:
-                self._settle()
+                self.settle()
                 async with opened.writing() as connection:
                     return await command(connection)
             finally:
@@ -137,7 +137,7 @@ class Shell:
         async def managing() -> T:
             opened = database.open(path)
             try:
-                self._settle()
+                self.settle()
                 desk = opening.desk(self.config, opened)
                 done = await command(desk, actor)
                 if desk.proxy is not None:
@@ -149,7 +149,7 @@ class Shell:
         with store_failures(path), _refusals():
             return asyncio.run(managing())
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Have the database hold what was acknowledged: by the running daemon, else from its redo log."""
         from sipguard.control import ControlError, NotRunningError, ask
         from sipguard.store import lock

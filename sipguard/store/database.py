@@ -76,6 +76,16 @@ def open(path: Path) -> Database:
     return Database(path)
 
 
+def check(path: Path) -> str:
+    """The schema of the database at `path`. Raises StoreError where there is none that this program knows."""
+    return _existing_schema(path)
+
+
+def newest() -> str:
+    """The schema of this program."""
+    return _head()
+
+
 def create(path: Path) -> Database:
     """Make a new, empty database of the current schema and open it. Raises StoreError where there is one."""
     if not path.parent.is_dir():
