@@ -13,10 +13,10 @@ import click
 import sipguard
 from sipguard.cli import (
     account,
-    backup,
     account_manage,
     alert,
     authorization,
+    backup,
     call,
     cdr,
     configuration,

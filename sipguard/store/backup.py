@@ -41,9 +41,9 @@ def copy(source: Path, target: Path) -> None:
 
 
 def put_back(copied: Path, path: Path, redo_directory: Path | None = None) -> Path | None:
-    """Have a copy take the place of the database, which is kept beside it; its name there, if any.
+    """Have a copy take the place of the database. The old one is kept beside it: returns its new name.
 
-    The caller holds the database (`store.lock`): nobody runs on it. Raises StoreError where it cannot be done.
+    The caller holds the database (`store.lock`): nobody runs on it. Raises StoreError, RedoError.
     """
     fresh = path.with_name(f"{path.name}.restored")
     kept = None
