@@ -23,7 +23,7 @@ MANIFEST := --manifest-path engine/Cargo.toml
 ENGINE_SOURCES := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -type d -o -name '*.rs')
 
 .PHONY: help run test build lint lint-python lint-engine stubs unit unit-python unit-engine \
-        scenarios bench load faults simulate proofs fuzz format deb lock clean sipp phones promtool browser rust agents
+        scenarios bench load faults simulate proofs fuzz api-fuzz format deb lock clean sipp phones promtool browser rust agents
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ simulate: build ## A million calls, losses and kills under a virtual clock; CALL
 proofs: build ## No channel too many, no micro-unit too few, 100,000 calls each; CALLS=100000 SEED=1.
 	PROOF_CALLS=$(or $(CALLS),100000) PROOF_SEED=$(or $(SEED),1) .venv/bin/pytest -s --timeout=3600 \
 		tests/calls/test_channels.py tests/calls/test_purses.py tests/calls/test_at_once.py tests/store/test_hot_account.py
+
+api-fuzz: build ## schemathesis over every route of the API and tenants against each other; EXAMPLES=200 STEPS=5000.
+	SCHEMA_EXAMPLES=$(or $(EXAMPLES),200) TENANT_STEPS=$(or $(STEPS),5000) .venv/bin/pytest --timeout=7200 \
+		tests/web/test_schema.py tests/web/test_matrix.py
 
 fuzz: | rust ## Fuzz parser and endpoint, INPUTS=1e6 messages each, resumes; TARGET=endpoint for one; needs nightly Rust.
 	@tools/fuzz.sh $(or $(INPUTS),1e6) $(TARGET)

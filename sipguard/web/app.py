@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 import sipguard
 from sipguard.manage.desk import Desk
-from sipguard.web import document, pages, problem
+from sipguard.web import document, pages, problem, reference
 from sipguard.web.api import (
     alert,
     call,
@@ -64,6 +64,7 @@ def build(desk: Desk, limits: Limits = Limits()) -> FastAPI:
     problem.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.include_router(reference.router())
     app.include_router(pages.router())  # the last: it takes every path that is left
     document.install(app)
     app.add_middleware(Gate, pace=Pace(limits.source_per_second, limits.source_burst))

@@ -126,6 +126,8 @@ class Operation:
     def nowhere(self, parameter: str) -> str:
         """The name of an object that there is none of."""
         schema = next(one["schema"] for one in self.detail["parameters"] if one["name"] == parameter)
+        if "enum" in schema:
+            return str(schema["enum"][0])
         return "999999999" if schema.get("type") == "integer" else NOWHERE
 
     @property
