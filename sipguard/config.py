@@ -51,6 +51,14 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 Transport = Annotated[Literal["udp", "tcp", "tls"], Meta(description='"udp", "tcp" or "tls"')]
 CertificateFile = Annotated[
     Path | None, Meta(description="the path of a PEM file: the certificate, then its chain")
@@ -190,6 +198,12 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tcp: Annotated[Tcp, Meta(description="a [sip.tcp] table")] = Tcp()
     session_timer: Annotated[SessionTimer, Meta(description="a [sip.session_timer] table")] = SessionTimer()
     tls: Annotated[Tls, Meta(description="a [sip.tls] table")] = Tls()
+
+    @property
+    def own_addresses(self) -> frozenset[str]:
+        """What we listen on and are called."""
+        named = (text for one in self.listen for text in (one.host, one.advertise_host))
+        return frozenset(text for text in named if text is not None)
 
     def __post_init__(self) -> None:
         seen: dict[tuple[object, int], int] = {}
@@ -637,8 +651,15 @@ class Manage(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Trees of more levels are refused; None: they never are."""
     sub_agents_need_approval: Annotated[bool, Meta(description="true or false")] = False
     """Whether agents ask an administrator before an account below them becomes an agent."""
+    agent_networks: Annotated[
+        tuple[str, ...], Meta(description='a list of networks such as "10.0.0.0/8"')
+    ] = ()
+    """Private networks in which gateways of agents may be."""
 
     def __post_init__(self) -> None:
+        for text in self.agent_networks:
+            if not _is_network(text):
+                raise _UnfitError("agent_networks", text, 'networks such as "10.0.0.0/8"')
         if self.depth_limit is not None and self.depth_limit < self.depth_warning:
             raise _UnfitError(
                 "depth_limit", self.depth_limit, f"at least depth_warning, {self.depth_warning}"

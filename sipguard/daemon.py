@@ -45,6 +45,7 @@ from sipguard.policy import registration
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.policy.health import Rules
+from sipguard.policy.owner import Reach
 from sipguard.sip import stream
 from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine
@@ -199,6 +200,7 @@ class _Daemon:
             listeners=listeners,
             rules=_health_rules(config.gateways),
             jitter=config.gateways.jitter_percent / 100,
+            reach=Reach(config.manage.agent_networks, config.sip.own_addresses),
         )
         resolution = _resolution(config.dns, listeners)
         names = Names(resolution, time.monotonic_ns, gateways.located) if resolution else None

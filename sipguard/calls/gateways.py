@@ -16,6 +16,7 @@ from sipguard.calls.alarm import Alarms
 from sipguard.calls.clock import Clock
 from sipguard.model.gateway import RoutingGateway
 from sipguard.policy.health import Cause, Health, Outage, Rules
+from sipguard.policy.owner import Reach
 from sipguard.sip import targets
 from sipguard.sip.events import Engine, Failed, Probed
 from sipguard.sip.listeners import Listeners
@@ -43,6 +44,10 @@ class _Probe:
     """It went the first; the others are tried if that leads nowhere, as a call would."""
 
 
+CLOSED = "at an address that agents may not use"
+"""Why a gateway of an agent is out of service that leads into our own network."""
+
+
 class Gateways:
     """All routing gateways of the present directory."""
 
@@ -57,14 +62,19 @@ class Gateways:
         rules: Rules | None = None,
         jitter: float = 0.1,
         chance: random.Random | None = None,
+        reach: Reach | None = None,
     ) -> None:
-        """`kick`: have the engine flushed soon. `jitter`: by which part an interval may vary."""
+        """`kick`: have the engine flushed soon. `jitter`: by which part an interval may vary.
+
+        `reach`: where gateways of agents may be.
+        """
         self.destinations: dict[int, Destination] = {}
         """By key; a gateway whose name leads nowhere has none."""
         self.health = Health(rules or Rules(), self._changed)
         self.names: Names | None = None
         """Keeps names resolved and calls `located`; None: there is nobody to ask."""
         self._engine, self._clock, self._alarms, self._kick = engine, clock, alarms, kick
+        self._reach = reach or Reach()
         self._listeners, self._jitter = listeners or Listeners(), jitter
         self._chance = chance or random.Random()  # noqa: S311  (it spreads probes, it keeps no secret)
         self._gateways: dict[int, RoutingGateway] = {}
@@ -80,17 +90,30 @@ class Gateways:
         Raises ValueError that names a gateway that cannot be dialled; then nothing has changed.
         """
         all_ = {gateway.key: gateway for gateway in gateways}
-        fixed = {key: self._fixed(gateway) for key, gateway in all_.items() if is_address(gateway.host)}
+        addressed = {key: gateway for key, gateway in all_.items() if is_address(gateway.host)}
+        fixed: dict[int, Destination] = {}
+        unfit: dict[int, str] = {}
+        for key, gateway in addressed.items():
+            try:
+                fixed[key] = self._fixed(gateway)
+                if gateway.owner_key is not None:
+                    self._check_reach(fixed[key])
+            except ValueError as error:
+                if gateway.owner_key is None:
+                    raise
+                # What an agent writes stops its own gateway, not the changes of everybody else.
+                fixed.pop(key, None)
+                unfit[key] = str(error)
         now = self._clock.now().monotonic_ns
         before, self._gateways = self.destinations, all_
         self.destinations = fixed
         self._by_place = {}
-        for key in all_.keys() - fixed.keys():
+        for key in all_.keys() - addressed.keys():
             self._by_place.setdefault(targets.place(all_[key]), []).append(key)
         self.health.keep(all_)
         self._probed = {key: told for key, told in self._probed.items() if key in all_}
-        for key in fixed:
-            self.health.resolved(key, "", now)
+        for key in addressed:
+            self.health.resolved(key, unfit.get(key, ""), now)
         if self.names is not None:
             self.names.watch(self._by_place)
         for place in self._by_place:
@@ -210,9 +233,17 @@ class Gateways:
                     self.destinations[key] = Destination(
                         gateway, found.priorities, self._listeners, before.get(key)
                     )
+                    if gateway.owner_key is not None:
+                        self._check_reach(self.destinations[key])
                 except ValueError as error:
+                    self.destinations.pop(key, None)
                     why = str(error)
             self.health.resolved(key, why, now)
+
+    def _check_reach(self, destination: Destination) -> None:
+        """Raises ValueError where one of the ways leads to where agents may not send us."""
+        if not all(self._reach.permits(location.address) for location in destination.locations):
+            raise ValueError(CLOSED)
 
     def _rest(self, key: int, way: Way, seconds: int | None, now: int) -> bool:
         """Obey a Retry-After of this way, and of the gateway if no other is left. True: it was obeyed."""

@@ -1,4 +1,4 @@
-"""gateway list: the routing gateways, where they are, and whether they are in service."""
+"""gateway list: the routing gateways, where they are, whether they are in service; the rest: gateway_edit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sipguard.cli import gateway_edit
 from sipguard.cli.shell import CommandError, Shell, WrongError, json_option, plain, show, show_json
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 @click.group()
 def gateway() -> None:
     """Routing gateways: where calls go."""
+
+
+for command in (gateway_edit.add, gateway_edit.modify, gateway_edit.remove):
+    gateway.add_command(command)
 
 
 @gateway.command("list")

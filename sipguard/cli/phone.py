@@ -106,7 +106,7 @@ def modify(shell: Shell, /, id: str, as_json: bool, **values: Any) -> None:
 @click.argument("id", metavar="PHONE")
 @click.pass_obj
 def remove(shell: Shell, id: str) -> None:
-    """Remove PHONE with its numbers and password. Its calls go on."""
+    """Remove PHONE with its numbers and password, once no call is up with it."""
     from sipguard.manage import phone as manage
 
     async def command(desk: Desk, actor: Actor) -> None:

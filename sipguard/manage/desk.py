@@ -27,6 +27,7 @@ from sipguard.manage.proxy import Proxy
 from sipguard.model.actor import Actor, Role
 from sipguard.model.authorization import ALL, Authorization, effective
 from sipguard.model.configuration import REALM
+from sipguard.policy.owner import Reach
 from sipguard.store import feed, tree
 from sipguard.store.account import account
 from sipguard.store.audit import audit
@@ -154,6 +155,10 @@ class Rules:
     """A session that nobody uses for so long is over."""
     session_ms: int = 12 * 3_600_000
     """A session is over after so long, used or not."""
+    leading_zero_countries: frozenset[str] = frozenset()
+    """Country codes whose national numbers may begin with 0."""
+    reach: Reach = field(default_factory=Reach)
+    """Where gateways and trunks of agents may be."""
 
 
 class Desk:

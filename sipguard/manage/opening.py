@@ -5,6 +5,7 @@ from __future__ import annotations
 from sipguard.config import Config
 from sipguard.manage.desk import Desk, Rules
 from sipguard.manage.proxy import Proxy
+from sipguard.policy.owner import Reach
 from sipguard.store.database import Database
 
 
@@ -19,6 +20,8 @@ def desk(config: Config, store: Database) -> Desk:
             realm=config.auth.realm,
             session_idle_ms=config.web.session.idle_minutes * 60_000,
             session_ms=config.web.session.hours * 3_600_000,
+            leading_zero_countries=frozenset(config.numbers.leading_zero),
+            reach=Reach(config.manage.agent_networks, config.sip.own_addresses),
         ),
         proxy=Proxy(config.control.socket, config.database.redo.directory),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +13,13 @@ from sqlalchemy import Select, delete, insert, select, update
 from sipguard.manage import etag, page
 from sipguard.manage.desk import Act, View
 from sipguard.manage.errors import ConflictError, InvalidError, NotFoundError
+from sipguard.manage.gateway_common import check_plan, refuse_while_calls
 from sipguard.manage.number_range import check_numbers
 from sipguard.manage.page import Page
 from sipguard.manage.phone_form import NewPassword, NewPhone, PhoneChanges
 from sipguard.model.authorization import Authorization
 from sipguard.model.credential import hashed
+from sipguard.model.gateway import NumberPlan
 from sipguard.store import contact as contacts
 from sipguard.store import credential as credentials
 from sipguard.store.account import account
@@ -109,6 +111,7 @@ async def create(act: Act, form: NewPhone) -> tuple[PhoneInfo, Told]:
     username = form.username or form.id
     if await act.conn.scalar(select(credential.c.username).where(credential.c.username == username)):
         raise ConflictError(f"the username {username} is taken")
+    _check_plan(form.model_dump())
     await _check_numbers(act, account_key, form.numbers, None)
     values = form.model_dump(exclude={"account_id", "username", "password", "numbers", "sources"})
     key = await insert_row(act.conn, phone, account_key=account_key, **values)
@@ -130,6 +133,7 @@ async def modify(act: Act, phone_id: str, form: PhoneChanges, expected: str | No
     etag.check("phone", phone_id, expected, before)
     values = form.model_dump(exclude_unset=True)
     columns = {name: value for name, value in values.items() if name not in ("numbers", "sources")}
+    _check_plan(before | values)
     if "numbers" in values:
         await _check_numbers(act, row.account_key, values["numbers"], row.key)
         await act.conn.execute(delete(phone_number).where(phone_number.c.phone_key == row.key))
@@ -161,14 +165,15 @@ async def set_password(act: Act, phone_id: str, form: NewPassword) -> Told:
 
 
 async def remove(act: Act, phone_id: str, expected: str | None = None) -> None:
-    """Remove a phone with its numbers, password and registrations (authorization 2). Calls go on.
+    """Remove a phone with its numbers, password and registrations (authorization 2), once no call is up.
 
-    Raises ForbiddenError, NotFoundError, StaleError.
+    Raises ForbiddenError, NotFoundError, StaleError, ConflictError, UnavailableError.
     """
     await act.require(Authorization.PHONE)
     row = await _row(act, phone_id)
     before = asdict((await _infos(act, [row]))[0])
     etag.check("phone", phone_id, expected, before)
+    await refuse_while_calls(act, "phone", phone_id, f"phone:{phone_id}")
     for table in (phone_number, phone_source, credential, contacts.contact):
         await act.conn.execute(delete(table).where(table.c.phone_key == row.key))
     await act.conn.execute(delete(phone).where(phone.c.key == row.key))
@@ -196,6 +201,11 @@ async def registrations(view: View, phone_id: str) -> list[RegistrationInfo]:
         )
         for each in await view.conn.execute(query)
     ]
+
+
+def _check_plan(values: Mapping[str, Any]) -> None:
+    prefixes = tuple(values["international_prefixes"])
+    check_plan(NumberPlan(values["country_code"], values["national_prefix"], prefixes))
 
 
 async def _check_numbers(act: Act, account_key: int, numbers: Sequence[str], phone_key: int | None) -> None:

@@ -116,6 +116,8 @@ class RoutingGateway:
     """Whether it has to show such a certificate; false: anybody may be at the other end."""
     sells_below_cost: bool = False
     """Calls may go through it that cost more than they are sold for."""
+    owner_key: int | None = None
+    """The agent that keeps it, whose calls alone may use it; None: the operator."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sipguard._engine import PrefixMap
 from sipguard.model.account import Account
 from sipguard.model.configuration import Configuration, Settings
 from sipguard.model.gateway import MappingGateway, RoutingGateway
-from sipguard.policy import caller, chain, number, phone
+from sipguard.policy import caller, chain, number, owner, phone
 from sipguard.policy.certificate import Certificates
 from sipguard.policy.chain import Chain
 from sipguard.policy.credential import Logins
@@ -104,6 +104,7 @@ class Directory:
         _check_routing_gateways(self.routing_gateways.values(), self.rates)
         _check_mapping_gateways(self.mapping_gateways.values(), self.accounts, self.routing_gateways)
         _check_ledgers(self.accounts.values(), self.routing_gateways.values())
+        self.mapping_gateways = owner.restricted(self.mapping_gateways, self.routing_gateways, self.accounts)
         self.emergency_gateways = _emergency_gateways(self.routing_gateways.values(), settings)
         self.believes_assertions = any(gateway.trusted for gateway in self.mapping_gateways.values())
         self.sources = Sources(self.mapping_gateways.values())

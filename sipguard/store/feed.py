@@ -16,7 +16,9 @@ from sipguard.store.metadata import insert_row, metadata
 
 LEDGER = "ledger"
 """What the feed calls entries of the journal."""
-NOT_JUDGED_BY = frozenset({LEDGER, "payment", "payment_request", "card", "card_batch", "number_range"})
+NOT_JUDGED_BY = frozenset(
+    {LEDGER, "call", "payment", "payment_request", "card", "card_batch", "number_range"}
+)
 """Changes that no call is judged by: the directory stays as it is."""
 
 change = Table(

@@ -164,6 +164,7 @@ async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
             fails_over_after_media=row.fails_over_after_media,
             redirects=Redirects(row.redirects),
             sells_below_cost=row.sells_below_cost,
+            owner_key=row.owner_key,
             presentation=Presentation(
                 caller_format=CallerFormat(row.caller_format),
                 asserts=Asserts(row.asserts),

@@ -13,6 +13,7 @@ from sipguard.web import document, pages, problem, reference
 from sipguard.web.api import (
     alert,
     call,
+    gateway,
     hierarchy,
     live,
     login,
@@ -31,6 +32,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *hierarchy.ROUTERS,
     payment.router,
     phone.router,
+    gateway.router,
     live.router,
     call.router,
     alert.router,

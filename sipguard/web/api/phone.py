@@ -88,9 +88,9 @@ async def modify_phone(
     return changed
 
 
-@router.delete("/phones/{phone_id}", status_code=204, responses=responses(404, 412, 428))
+@router.delete("/phones/{phone_id}", status_code=204, responses=responses(404, 409, 412, 428))
 async def remove_phone(desk: CurrentDesk, actor: CurrentActor, phone_id: str, expected: IfMatch) -> None:
-    """Remove a phone (authorization 2). Its calls go on."""
+    """Remove a phone (authorization 2) that no call is up with."""
     async with desk.writing(actor, "phone.remove") as act:
         await phone.remove(act, phone_id, expected)
 
