@@ -13,6 +13,7 @@ from sipguard.web import document, pages, problem, reference
 from sipguard.web.api import (
     alert,
     call,
+    card,
     gateway,
     hierarchy,
     live,
@@ -33,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     payment.router,
     phone.router,
     gateway.router,
+    card.router,
     live.router,
     call.router,
     alert.router,

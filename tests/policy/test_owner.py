@@ -42,13 +42,13 @@ def test_calls_from_below_its_owner_use_it(owner_key: int | None) -> None:
 
 def test_nobody_elses_do_and_it_stops_nobody() -> None:
     world = owned(OTHER, mode=RouteMode.TERMINATE, prefix="4420")
-    world.accounts.append(account(OTHER, "other", ROOT))
+    world.accounts.append(account(OTHER, "other", ROOT, rate_table_key=12))
     assert gateway_ids(world.permit()) == ["vendor-1"]
 
 
 def test_a_trunk_that_may_use_it_by_name_may_not_either() -> None:
     world = owned(OTHER)
-    world.accounts.append(account(OTHER, "other", ROOT))
+    world.accounts.append(account(OTHER, "other", ROOT, rate_table_key=12))
     world.trunks = [mapping_gateway(routing_gateway_keys=frozenset({2}))]
     assert world.refusal().reason is Reason.NO_ROUTE
 
