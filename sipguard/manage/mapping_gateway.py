@@ -257,7 +257,7 @@ async def _put_lists(act: Act, key: int, values: Mapping[str, Any]) -> None:
     if "routing_gateway_ids" in values:
         ids = list(dict.fromkeys(values["routing_gateway_ids"] or ()))
         query = select(routing_gateway.c.id, routing_gateway.c.key).where(routing_gateway.c.id.in_(ids))
-        known = dict((await act.conn.execute(query)).tuples().all())
+        known = dict((await act.conn.execute(query)).all())
         if missing := [id for id in ids if id not in known]:
             raise InvalidError.of("routing_gateway_ids", f"there is no routing gateway {missing[0]}")
         await act.conn.execute(

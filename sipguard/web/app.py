@@ -20,6 +20,7 @@ from sipguard.web.api import (
     login,
     payment,
     phone,
+    rate_table,
     session,
 )
 from sipguard.web.gate import Gate
@@ -35,6 +36,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     phone.router,
     gateway.router,
     card.router,
+    rate_table.router,
     live.router,
     call.router,
     alert.router,
