@@ -157,7 +157,8 @@ async def modify(
     row = await _row(act, gateway_id)
     before = asdict((await _infos(act, [row]))[0])
     values = form.model_dump(mode="json", exclude_unset=True)
-    await require_for(act, [name for name, value in values.items() if value != before[name]])
+    changed = [name for name, value in values.items() if value != before[name]]
+    await require_for(act, changed or values or ["locked"])
     etag.check("mapping_gateway", gateway_id, expected, before)
     _check(before | values)
     after = before | values

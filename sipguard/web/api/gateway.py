@@ -142,49 +142,51 @@ async def create_routing_gateway(once: OnceIfAsked, form: NewRoutingGateway) -> 
     )
 
 
-@router.get("/routing-gateways/{gateway_id}", responses=responses(404))
+@router.get("/routing-gateways/{routing_gateway_id}", responses=responses(404))
 async def get_routing_gateway(
-    desk: CurrentDesk, actor: CurrentActor, response: Response, gateway_id: str
+    desk: CurrentDesk, actor: CurrentActor, response: Response, routing_gateway_id: str
 ) -> RoutingGatewayInfo:
     """One routing gateway with its routes."""
     async with desk.reading(actor) as view:
-        found = await routing_gateway.get(view, gateway_id)
+        found = await routing_gateway.get(view, routing_gateway_id)
     put(response, found.etag)
     return found
 
 
-@router.patch("/routing-gateways/{gateway_id}", responses=responses(404, 412, 428))
+@router.patch("/routing-gateways/{routing_gateway_id}", responses=responses(404, 412, 428))
 async def modify_routing_gateway(
     desk: CurrentDesk,
     actor: CurrentActor,
     response: Response,
-    gateway_id: str,
+    routing_gateway_id: str,
     form: RoutingGatewayChanges,
     expected: IfMatch,
 ) -> RoutingGatewayInfo:
     """Change what is given (authorization 5; capacity and calls per second: 6)."""
     async with desk.writing(actor, "routing_gateway.modify") as act:
-        changed = await routing_gateway.modify(act, gateway_id, form, expected)
+        changed = await routing_gateway.modify(act, routing_gateway_id, form, expected)
     put(response, changed.etag)
     return changed
 
 
-@router.delete("/routing-gateways/{gateway_id}", status_code=204, responses=responses(404, 409, 412, 428))
+@router.delete(
+    "/routing-gateways/{routing_gateway_id}", status_code=204, responses=responses(404, 409, 412, 428)
+)
 async def remove_routing_gateway(
-    desk: CurrentDesk, actor: CurrentActor, gateway_id: str, expected: IfMatch
+    desk: CurrentDesk, actor: CurrentActor, routing_gateway_id: str, expected: IfMatch
 ) -> None:
     """Remove a gateway that no call goes through and no money was booked at (authorization 4)."""
     async with desk.writing(actor, "routing_gateway.remove") as act:
-        await routing_gateway.remove(act, gateway_id, expected)
+        await routing_gateway.remove(act, routing_gateway_id, expected)
 
 
-@router.post("/routing-gateways/{gateway_id}/test-number", responses=responses(404))
+@router.post("/routing-gateways/{routing_gateway_id}/test-number", responses=responses(404))
 async def test_routing_gateway_number(
-    desk: CurrentDesk, actor: CurrentActor, gateway_id: str, form: TestNumber
+    desk: CurrentDesk, actor: CurrentActor, routing_gateway_id: str, form: TestNumber
 ) -> SentNumber:
     """What a called number becomes on its way to this gateway. Changes nothing."""
     async with desk.reading(actor) as view:
-        return await routing_gateway.try_number(view, gateway_id, form)
+        return await routing_gateway.try_number(view, routing_gateway_id, form)
 
 
 def _credential(told: mapping_gateway.Told) -> TrunkCredential:
