@@ -197,8 +197,9 @@ impl Run {
     fn until_stopped(mut self) {
         let shared = self.shared.clone();
         let mut last_read = 0;
-        // Nothing before this is looked at, but for an early wake-up.
-        let mut next: Option<Nanos> = None;
+        // Nothing before this is looked at, but for an early wake-up. At first at once: timers of calls that were
+        // restored are armed by now, and no datagram need ever come.
+        let mut next: Option<Nanos> = Some(0);
         let mut gathering = false;
         loop {
             let watched = [shared.worker.fd(), self.reader.fd()];

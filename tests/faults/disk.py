@@ -6,9 +6,13 @@ Those that are up end as ever: what they owe is written when there is room again
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import signal
 import sqlite3
+import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -140,3 +144,70 @@ def _late(seen: Ledger, start: float, end: float) -> Late:
     late.acks.sort()
     late.byes.sort()
     return late
+
+
+class Ext4:
+    """A file system of its own in a file. Raises PermissionError where none may be mounted."""
+
+    def __init__(self, image: Path, at: Path) -> None:
+        self._image, self.at = image, at
+        with image.open("wb") as file:
+            file.truncate(32 << 20)
+        at.mkdir()
+        self._mounted = False
+        for line in (["mkfs.ext4", "-q", str(image)], self._mount()):
+            if subprocess.run(line, capture_output=True).returncode:
+                raise PermissionError("an ext4 file system can be made and mounted by root alone")
+        self._mounted = True
+
+    def sync(self) -> None:
+        """Have everything on it that was written so far, synced by its writer or not."""
+        subprocess.run(["sync", "-f", str(self.at)], check=True)
+
+    def fail(self) -> None:
+        """As if the disk had been pulled out: every access fails from now on, also to open files."""
+        shutdown, at_once = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH of linux/ext4.h
+        place = os.open(self.at, os.O_RDONLY)
+        try:
+            fcntl.ioctl(place, shutdown, struct.pack("I", at_once))
+        finally:
+            os.close(place)
+
+    def repair(self) -> None:
+        """Mount it anew, when nobody uses it any more; what was durable is there."""
+        subprocess.run(["umount", str(self.at)], check=True)
+        # 1: errors were corrected, such as that mark.
+        assert subprocess.run(["e2fsck", "-p", str(self._image)], capture_output=True).returncode in (0, 1)
+        subprocess.run(self._mount(), check=True)
+
+    def close(self) -> None:
+        """Unmount it."""
+        if self._mounted:
+            subprocess.run(["umount", "-l", str(self.at)], check=True)
+
+    def _mount(self) -> list[str]:
+        return ["mount", "-o", "loop", str(self._image), str(self.at)]
+
+
+@contextmanager
+def read_only(pid: int) -> Iterator[None]:
+    """Whatever this process writes to files fails with EROFS meanwhile, as on a disk that was remounted so."""
+    calls = ",".join(("pwrite64", "pwritev", "pwritev2", "fdatasync", "fsync", "ftruncate", "fallocate"))
+    line = ["strace", "-f", "-q", "-p", str(pid), "-e", f"trace={calls}", "-e", f"inject={calls}:error=EROFS"]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr is not None
+        drain = threading.Thread(target=tracer.stderr.read)
+        threads = len(os.listdir(f"/proc/{pid}/task"))
+        eventually("strace is attached", lambda: _traced(pid) >= threads, 10)
+        drain.start()
+        try:
+            yield
+        finally:
+            tracer.send_signal(signal.SIGINT)
+            drain.join()
+
+
+def _traced(pid: int) -> int:
+    """Threads of a process that somebody traces."""
+    stats = (task / "status" for task in Path(f"/proc/{pid}/task").iterdir())
+    return sum("TracerPid:\t0\n" not in stat.read_text() for stat in stats)

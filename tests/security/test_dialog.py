@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -160,6 +161,26 @@ def _final_of_invite(stage: Stage, call_id: str) -> Message:
         message = caller.receive(200, 486, 487, call_id=call_id)
         if message.method == "INVITE":
             return message
+
+
+def test_hold_is_no_free_time(stage: Stage) -> None:
+    """D24: a call on hold, the new way and the old, is charged by its whole length."""
+    dialog = stage.call(URI, body="v=0\r\nc=IN IP4 127.0.0.1\r\na=sendrecv\r\n")
+    answered = time.monotonic()
+    for body in ("v=0\r\nc=IN IP4 127.0.0.1\r\na=sendonly\r\n", "v=0\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n"):
+        dialog.caller.send(dialog.ask("INVITE", body=body).text)
+        held = dialog.gateway.receive("INVITE", call_id=dialog.request.call_id)
+        dialog.gateway.send(answer(held, "200 OK", contact=f"<sip:gw@{dialog.gateway.host}:5060>"))
+        dialog.caller.receive(200, call_id=dialog.request.call_id)
+        dialog.caller.send(dialog.ask("ACK").text)
+        dialog.gateway.receive("ACK", call_id=dialog.request.call_id)
+    time.sleep(1.1)  # a second that has to be paid for: the wire has no clock to be passed in
+    held_ms = (time.monotonic() - answered) * 1_000
+    dialog.end()
+    cdr = stage.cdr(dialog.request.call_id)
+    assert cdr["duration_ms"] >= held_ms - 50
+    (shown,) = stage.daemon.json("cdr", "show", dialog.request.call_id)
+    assert shown["levels"][0]["billed_seconds"] == -(-cdr["duration_ms"] // 1_000)
 
 
 def test_proxy_require_and_require(stage: Stage) -> None:
