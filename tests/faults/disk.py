@@ -193,7 +193,8 @@ class Ext4:
 def read_only(pid: int) -> Iterator[None]:
     """Whatever this process writes to files fails with EROFS meanwhile, as on a disk that was remounted so."""
     calls = ",".join(("pwrite64", "pwritev", "pwritev2", "fdatasync", "fsync", "ftruncate", "fallocate"))
-    line = ["strace", "-f", "-q", "-p", str(pid), "-e", f"trace={calls}", "-e", f"inject={calls}:error=EROFS"]
+    inject = ("-e", f"trace={calls}", "-e", f"inject={calls}:error=EROFS")
+    line = ["strace", "-f", "-q", "-p", str(pid), *inject]
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
         drain = threading.Thread(target=tracer.stderr.read)

@@ -62,7 +62,7 @@ def test_ends_that_are_there_go_on_with_numbers_that_nobody_has_seen(stage: Stag
 
 
 def test_an_end_that_forgot_the_call_ends_it_on_both_sides(stage: Stage) -> None:
-    """D18: a call without a BYE is ended from here, and charged until its ends were last known to be there."""
+    """D18: a call without a BYE is ended from here, and charged until its ends were last there."""
     gateway = stage.gateway("gateway/forgets", USUAL)
     caller = stage.call("call/asked_and_ended", LIMITED, NUMBER)
     far_end = gateway.stop()

@@ -1,4 +1,4 @@
-"""D38 with disks that take nothing more: no call that could not be charged, no BYE that waits, no charge lost."""
+"""D38 with disks that take nothing more: no uncharged call, no BYE that waits, no charge lost."""
 
 from __future__ import annotations
 
