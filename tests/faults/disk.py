@@ -191,7 +191,7 @@ class Ext4:
 
 @contextmanager
 def read_only(pid: int) -> Iterator[None]:
-    """Whatever this process writes to files fails with EROFS meanwhile, as on a disk that was remounted so."""
+    """Whatever this process writes to files fails with EROFS meanwhile: a disk that was remounted."""
     calls = ",".join(("pwrite64", "pwritev", "pwritev2", "fdatasync", "fsync", "ftruncate", "fallocate"))
     inject = ("-e", f"trace={calls}", "-e", f"inject={calls}:error=EROFS")
     line = ["strace", "-f", "-q", "-p", str(pid), *inject]
