@@ -1,6 +1,6 @@
 // Things that are listed, made, modified and removed in one way: phones, logins, gateways, ...
 
-import { html, useState } from "/ui/vendor/preact.js";
+import { html, useMemo, useState } from "/ui/vendor/preact.js";
 import { at, request } from "./api.js";
 import { Form } from "./form.js";
 import { useList } from "./list.js";
@@ -11,9 +11,9 @@ import { Confirm, Dialog, Failure, useLoad } from "./ui.js";
 /**
  * `noun`: how one is called, in the text of buttons. `path`: of the API; `params`: of its list. `columns`: of the table. `fresh`: the
  * fields of a new one, `fields(item)`: what can be modified; either may be null, for who may not. `shaped(changed)`: what is sent of
- * the form. `made(data)`: what is told after one was made, where something is. `more(item, done)`: further buttons of an open one.
+ * the form, `seen(item)`: what the form shows of one. `made(data)`: what is told after one was made, where something is. `more(item, done)`: further buttons of an open one.
  */
-export function Crud({ name, label, noun, path, params, columns, id = (row) => row.id, fresh, start = {}, fields, removable, shaped = (changed) => changed, made, more, tools, empty }) {
+export function Crud({ name, label, noun, path, params, columns, id = (row) => row.id, fresh, start = {}, fields, removable, shaped = (changed) => changed, seen = (item) => item, made, more, tools, empty }) {
   const { rows, busy, error, reload, cut } = useList(path, params);
   const [open, setOpen] = useState(null); // {kind: "new"}, {kind: "one", key}, {kind: "told", data}
   const done = (changed) => {
@@ -36,12 +36,13 @@ export function Crud({ name, label, noun, path, params, columns, id = (row) => r
     ${open && open.kind === "told" && html`<${Dialog} title=${t("New {noun}", { noun })} onClose=${() => done(false)}>
       ${made(open.data)}<div class="buttons"><button type="button" class="primary" onClick=${() => done(false)}>${t("Done")}</button></div>
     </${Dialog}>`}
-    ${open && open.kind === "one" && html`<${One} key=${open.key} path=${`${path}${at(open.key)}`} title=${`${noun} ${open.key}`} fields=${fields} shaped=${shaped}
+    ${open && open.kind === "one" && html`<${One} key=${open.key} path=${`${path}${at(open.key)}`} title=${`${noun} ${open.key}`} fields=${fields} shaped=${shaped} seen=${seen}
       removable=${removable} more=${more} onClose=${done} />`}`;
 }
 
-function One({ path, title, fields, shaped, removable, more, onClose }) {
+function One({ path, title, fields, shaped, seen, removable, more, onClose }) {
   const { data, error } = useLoad((signal) => request("GET", path, { signal }), path);
+  const values = useMemo(() => data && seen(data.data), [data]);
   const [removing, setRemoving] = useState(false);
   if (removing) {
     return html`<${Confirm} title=${t("Remove {title}", { title })} dangerous=${true} verb=${t("Remove")} what=${t("{title} is removed for good.", { title })}
@@ -54,7 +55,7 @@ function One({ path, title, fields, shaped, removable, more, onClose }) {
   const shown = data && fields && fields(data.data);
   return html`<${Dialog} title=${title} onClose=${() => onClose(false)}>
     <${Failure} error=${error} />
-    ${shown && html`<${Form} fields=${shown} values=${data.data} save=${save} onCancel=${() => onClose(false)} />`}
+    ${shown && html`<${Form} fields=${shown} values=${values} save=${save} onCancel=${() => onClose(false)} />`}
     ${data && html`<div class="buttons">
       ${more && more(data.data, onClose)}
       ${removable && html`<button type="button" onClick=${() => setRemoving(true)}>${t("Remove")} …</button>`}

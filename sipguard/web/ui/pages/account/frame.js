@@ -15,6 +15,7 @@ const PARTS = [
   { id: "sections", label: t("Number sections"), load: () => import("./sections.js") },
   { id: "payments", label: t("Payments"), load: () => import("./payments.js") },
   { id: "statement", label: t("Statement"), load: () => import("./statement.js") },
+  { id: "gateways", label: t("Gateways"), load: () => import("./gateways.js") },
   { id: "phones", label: t("Phones"), load: () => import("./phones.js") },
   { id: "cdrs", label: t("Call records"), load: () => import("./cdrs.js") },
   { id: "audit", label: t("Audit log"), load: () => import("./audit.js") },
