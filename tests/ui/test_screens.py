@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.ui.conftest import Screen
@@ -24,6 +26,10 @@ SCREENS = {
     "approvals": "/approvals",
     "grants": "/grants",
     "audit": "/audit",
+    "account-gateways": "/accounts/customer/gateways",
+    "gateways": "/gateways",
+    "gateways-routing": "/gateways?part=routing",
+    "rates": "/rates",
     "account-phones": "/accounts/retail/phones",
     "phones": "/phones",
     "alerts": "/alerts",
@@ -87,3 +93,16 @@ def test_a_live_call_is_hung_up(screen: Screen) -> None:
     screen.keep("root-hang-up")
     screen.page.click("dialog button.danger")
     screen.page.wait_for_selector("dialog", state="detached")
+
+
+def test_a_price_list_is_shown_before_it_is_taken_over(screen: Screen, tmp_path: Path) -> None:
+    screen.sign_in("root")
+    screen.open("/rates/customer-buys")
+    screen.page.click("text=Take over a price list")
+    file = tmp_path / "rates.csv"
+    file.write_text("prefix,destination,rate\n4420,London,1.25\n")
+    screen.page.set_input_files("input[type=file]", str(file))
+    screen.page.wait_for_selector("dialog [role=status]")
+    assert "Nothing was changed yet" in screen.page.inner_text("dialog")
+    screen.keep("root-price-list")
+    screen.check_accessible()
