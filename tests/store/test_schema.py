@@ -17,6 +17,7 @@ GATEWAY = (
     " answer_timeout_ms, ring_timeout_ms, failover_codes)"
     " VALUES ('v', '192.0.2.1', {}, {}, 0, 0, '', 1, 1, '[]')"
 )
+SECTION = "INSERT INTO section (key, account_key, direction, action, prefix) VALUES (1, {})"
 RATE = (
     "INSERT INTO rate (table_key, prefix, destination, connect_fee_micros, initial_seconds, next_seconds,"
     " rate_micros) VALUES (1, {}, '', {}, {}, 1, {})"
@@ -28,7 +29,7 @@ ENTRY = "INSERT INTO journal_entry VALUES ({}, {}, 'payment', 0, '', '', {}, zer
 
 REFUSED = [
     # statement, what SQLite says
-    (ACCOUNT.format(", agent_key", ", 99"), "FOREIGN KEY"),
+    (ACCOUNT.format(", agent_key", ", 99"), "its agent is closed"),
     (ACCOUNT.format(", rate_table_key", ", 99"), "FOREIGN KEY"),
     (ACCOUNT.format(", call_limit", ", -1"), "CHECK"),
     (ACCOUNT.format(", max_rate_micros", ", 1.5"), "cannot store REAL"),
@@ -41,11 +42,11 @@ REFUSED = [
     ("UPDATE account SET agent_key = key", "below its own sub-account"),
     ("UPDATE account SET agent_key = 2 WHERE key = 1", "below its own sub-account"),
     ("DELETE FROM account WHERE id = 'agent'", "FOREIGN KEY"),
-    ("INSERT INTO section VALUES (1, 99, 'called', 'allow', '1')", "FOREIGN KEY"),
-    ("INSERT INTO section VALUES (1, 1, 'callee', 'allow', '1')", "CHECK"),
-    ("INSERT INTO section VALUES (1, 1, 'called', 'deny', '1')", "CHECK"),
-    ("INSERT INTO section VALUES (1, 1, 'called', 'allow', '+1')", "CHECK"),
-    ("INSERT INTO section VALUES (1, 1, 'called', 'allow', '1234567890123456789')", "CHECK"),
+    (SECTION.format("99, 'called', 'allow', '1'"), "FOREIGN KEY"),
+    (SECTION.format("1, 'callee', 'allow', '1'"), "CHECK"),
+    (SECTION.format("1, 'called', 'deny', '1'"), "CHECK"),
+    (SECTION.format("1, 'called', 'allow', '+1'"), "CHECK"),
+    (SECTION.format("1, 'called', 'allow', '1234567890123456789'"), "CHECK"),
     (RATE.format("'x'", 0, 1, 0), "CHECK"),
     (RATE.format("'1'", -1, 1, 0), "CHECK"),
     (RATE.format("'1'", 0, 0, 0), "CHECK"),
