@@ -103,7 +103,7 @@ class Alerting:
         now: Contents = await asyncio.to_thread(gateway_change.contents, directory)
         changed = {
             place: now.get(place)
-            for place in before.keys() | now.keys()
+            for place in sorted(before.keys() | now.keys())  # told in an order that is always the same
             if before.get(place) != now.get(place)
         }
         owners = {one.id: one.account_key for one in directory.mapping_gateways.values()}

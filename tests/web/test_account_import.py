@@ -6,7 +6,7 @@ import sqlite3
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from sipguard.manage.desk import Rules
@@ -15,11 +15,11 @@ from tests.web.conftest import Web
 URL = "/api/v1/account-imports"
 
 
-def post(web: Web, who: str | None, *lines: str, **form: Any) -> httpx.Response:
+def post(web: Web, who: str | None, *lines: str, **form: Any) -> httpx2.Response:
     return web.client.post(URL, json={"csv": "\n".join(lines)} | form, headers=web.be(who))
 
 
-def finish(web: Web, who: str, answer: httpx.Response) -> dict[str, Any]:
+def finish(web: Web, who: str, answer: httpx2.Response) -> dict[str, Any]:
     """The job at its end."""
     assert answer.status_code == 202, answer.text
     deadline = time.monotonic() + 60
@@ -133,7 +133,7 @@ def test_a_job_that_was_interrupted_goes_on_where_it_stood(web: Web) -> None:
         )
     resumed = web.client.post(f"{URL}/100/resume", headers=web.be("shop"))
     assert resumed.status_code == 202
-    job = finish(web, "shop", httpx.Response(202, headers={"location": f"{URL}/100"}))
+    job = finish(web, "shop", httpx2.Response(202, headers={"location": f"{URL}/100"}))
     assert (job["lines_done"], job["created"], job["failed"]) == (6, 6, 0)
     assert "y5" in ids(web, "shop")
     assert web.client.post(f"{URL}/100/resume", headers=web.be("south")).status_code == 404

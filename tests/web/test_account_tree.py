@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from sipguard.manage.desk import Rules
@@ -40,11 +40,11 @@ def insert(file: sqlite3.Connection, table: str, **values: Any) -> None:
     file.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
 
 
-def make(web: Web, who: str, id: str, **form: Any) -> httpx.Response:
+def make(web: Web, who: str, id: str, **form: Any) -> httpx2.Response:
     return web.client.post(URL, json={"id": id} | form, headers=web.be(who))
 
 
-def move(web: Web, who: str, id: str, agent_id: str | None, **form: Any) -> httpx.Response:
+def move(web: Web, who: str, id: str, agent_id: str | None, **form: Any) -> httpx2.Response:
     body = {"agent_id": agent_id} | form
     return web.client.post(f"{URL}/{id}/move", json=body, headers=web.be(who) | ANY)
 
@@ -55,7 +55,7 @@ def ids(web: Web, who: str, **params: Any) -> list[str]:
     return [row["id"] for row in answer.json()["items"]]
 
 
-def obstacles(answer: httpx.Response) -> list[str]:
+def obstacles(answer: httpx2.Response) -> list[str]:
     assert answer.status_code == 409, answer.text
     found: list[str] = answer.json()["standing_in_the_way"]
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from sipguard.manage.desk import Rules
@@ -14,7 +14,7 @@ URL = "/api/v1/accounts"
 ANY = {"If-Match": "*"}
 
 
-def grant(web: Web, who: str | None, id: str, *authorizations: str, **form: Any) -> httpx.Response:
+def grant(web: Web, who: str | None, id: str, *authorizations: str, **form: Any) -> httpx2.Response:
     body = form or {"authorizations": list(authorizations)}
     return web.client.put(f"{URL}/{id}/authorizations", json=body, headers=web.be(who) | ANY)
 
@@ -155,11 +155,11 @@ def strict(web: Web) -> Web:
     return web
 
 
-def ask(web: Web, who: str, **asked: Any) -> httpx.Response:
+def ask(web: Web, who: str, **asked: Any) -> httpx2.Response:
     return web.client.post("/api/v1/approvals", json={"reason": "it grows"} | asked, headers=web.be(who))
 
 
-def decide(web: Web, who: str, number: int, verb: str) -> httpx.Response:
+def decide(web: Web, who: str, number: int, verb: str) -> httpx2.Response:
     body = None if verb == "withdraw" else {"reason": "known to us"}
     return web.client.post(f"/api/v1/approvals/{number}/{verb}", json=body, headers=web.be(who))
 

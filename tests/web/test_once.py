@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 
-import httpx
+import httpx2
 import pytest
 from fastapi import APIRouter
 
@@ -101,10 +101,10 @@ def test_money_needs_a_key_that_is_one(web: Web, key: str | None) -> None:
 
 
 def test_of_requests_that_come_at_once_one_is_done(web: Web) -> None:
-    async def all_at_once() -> list[httpx.Response]:
+    async def all_at_once() -> list[httpx2.Response]:
         store = database.open(web.path)
-        transport = httpx.ASGITransport(app.build(Desk(store)))
-        async with httpx.AsyncClient(transport=transport, base_url="http://sipguard.test") as client:
+        transport = httpx2.ASGITransport(app.build(Desk(store)))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://sipguard.test") as client:
             headers = web.be("north") | {"Idempotency-Key": "k1"}
             try:
                 return await asyncio.gather(

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.web.conftest import Web
@@ -16,11 +16,11 @@ SETS = "/api/v1/destination-sets"
 ANY = {"If-Match": "*"}
 
 
-def put(web: Web, who: str | None, id: str, **form: Any) -> httpx.Response:
+def put(web: Web, who: str | None, id: str, **form: Any) -> httpx2.Response:
     return web.client.put(f"{URL}/{id}/sections", json=form, headers=web.be(who) | ANY)
 
 
-def make_set(web: Web, who: str, id: str, *prefixes: str) -> httpx.Response:
+def make_set(web: Web, who: str, id: str, *prefixes: str) -> httpx2.Response:
     return web.client.post(SETS, json={"id": id, "prefixes": list(prefixes)}, headers=web.be(who))
 
 

@@ -9,7 +9,7 @@ import statistics
 import threading
 import time
 
-import httpx
+import httpx2
 import pyotp
 import pytest
 from argon2.exceptions import VerificationError
@@ -118,8 +118,8 @@ def test_a_flood_of_sign_ins_is_turned_away_instead_of_queued(
         application = app.build(Desk(store, clock_ms=lambda: START_MS))
 
         async def one(number: int) -> None:
-            transport = httpx.ASGITransport(application, client=(f"192.0.2.{number}", 1))
-            async with httpx.AsyncClient(transport=transport, base_url="http://sipguard.test") as client:
+            transport = httpx2.ASGITransport(application, client=(f"192.0.2.{number}", 1))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://sipguard.test") as client:
                 statuses.append((await client.post(URL, json=SHOP)).status_code)
             if len(statuses) == come - room:
                 turned_away.set()
@@ -161,7 +161,9 @@ def sign_in(web: Web, client: TestClient | None = None, **more: str) -> dict[str
     return told
 
 
-def changed(client: TestClient, method: str, path: str, token: object, body: object = None) -> httpx.Response:
+def changed(
+    client: TestClient, method: str, path: str, token: object, body: object = None
+) -> httpx2.Response:
     return client.request(method, f"{URL}{path}", json=body, headers={"X-CSRF-Token": str(token)})  # type: ignore[return-value]
 
 

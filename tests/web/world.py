@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
@@ -201,7 +201,7 @@ class World:
         body: object = None,
         more: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Send a request as somebody, "expired" by a key whose time is over, None by nobody."""
         path = operation.path
         for name in operation.parameters:
@@ -329,7 +329,7 @@ def _fill(made: World) -> None:
     made.words |= SECOND
 
 
-def _id(answer: httpx.Response) -> str:
+def _id(answer: httpx2.Response) -> str:
     if "location" in answer.headers:
         return answer.headers["location"].rpartition("/")[2]
     return str(answer.json()["id"])
