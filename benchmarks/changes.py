@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from benchmarks.load import CALLER, DATA, GATEWAY
 from sipguard import config
@@ -43,8 +43,8 @@ async def change(daemon: Daemon) -> list[tuple[str, int, int]]:
             key = await login.add(conn, "changes", "a password to measure by", Role.ADMINISTRATOR, None, 0)
             token = (await api_key.insert(conn, key, KeyForm(name="changes"), desk.clock_ms())).text
         headers = {"Authorization": f"Bearer {token}", "If-Match": "*"}
-        transport = httpx.ASGITransport(app.build(desk))
-        async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
+        transport = httpx2.ASGITransport(app.build(desk))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
             block = {"called": [{"action": "block", "prefix": "880"}]}
             url = "/api/v1/accounts/agent"
             (await client.get(url)).raise_for_status()  # what is loaded with the first request

@@ -46,7 +46,7 @@ def measure(site: Site, rate: int, seconds: float, pages: int) -> tuple[float, i
 @contextlib.contextmanager
 def _web(site: Site) -> Iterator[str]:
     """The web process on the daemon's database; yields an API key."""
-    directory = site.directory / "sipguard"
+    directory = site.directory / "sipguard" / "used"
     config = directory / "web.toml"
     config.write_text((directory / "sipguard.toml").read_text().replace("enabled = false", f"port = {PORT}"))
     key = asyncio.run(_key(directory / "sipguard.db"))
@@ -83,22 +83,29 @@ def _open(pages: int, key: str) -> Iterator:  # type: ignore[type-arg]
             reader, writer = await asyncio.open_connection(HOST, PORT)
             head = f"GET /api/v1/live HTTP/1.1\r\nHost: {HOST}:{PORT}\r\nAuthorization: Bearer {key}\r\n\r\n"
             writer.write(head.encode())
-            while line := await reader.readline():
-                events[0] += line.startswith(b"data:")
+            while some := await reader.read(1 << 20):
+                events[0] += some.count(b"data: ")
             writer.close()
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    tasks = [asyncio.run_coroutine_threadsafe(page(), loop) for _ in range(pages)]
+    for _ in range(pages):
+        asyncio.run_coroutine_threadsafe(page(), loop)
     try:
         if pages:
             eventually("every page hears something", lambda: events[0] >= pages, 30.0)
         yield lambda: events[0]
     finally:
-        for task in tasks:
-            task.cancel()
+        asyncio.run_coroutine_threadsafe(_close(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+
+
+async def _close() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import uvicorn
 
 from sipguard.manage import account_import, api_key, login
@@ -78,7 +78,7 @@ async def build(desk: Desk, accounts: int) -> tuple[float, float]:
 
 
 async def timed(
-    count: int, ask: Callable[[], httpx.Request], client: httpx.AsyncClient
+    count: int, ask: Callable[[], httpx2.Request], client: httpx2.AsyncClient
 ) -> tuple[list[float], list[float]]:
     """Milliseconds of so many requests, and of CPU, each sorted."""
     took, cpu = [], []
@@ -107,9 +107,9 @@ async def measure(desk: Desk, token: str, requests: int, *, whole: bool) -> None
         parts = [str(chance.randrange(fan)) for fan in FANS[: chance.randrange(4) if whole else 0]]
         return "-".join(["t0", *parts])
 
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers) as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers) as client:
 
-        def get(path: str, **params: str) -> httpx.Request:
+        def get(path: str, **params: str) -> httpx2.Request:
             return client.build_request("GET", path, params=params)
 
         for what, limit, ask in (
