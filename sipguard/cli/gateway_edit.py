@@ -12,6 +12,7 @@ from sipguard.cli.forms import formed, options, show_objects
 from sipguard.cli.shell import Shell, json_option, show_json
 
 if TYPE_CHECKING:
+    from sipguard.manage.credential import Told
     from sipguard.manage.desk import Desk
     from sipguard.manage.gateway_form import (
         MappingGatewayChanges,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
         NewRoutingGateway,
         RoutingGatewayChanges,
     )
-    from sipguard.manage.mapping_gateway import MappingGatewayInfo, Told
+    from sipguard.manage.mapping_gateway import MappingGatewayInfo
     from sipguard.manage.routing_gateway import RoutingGatewayInfo
     from sipguard.model.actor import Actor
 

@@ -11,10 +11,11 @@ from sipguard.cli.forms import formed, options, show_objects
 from sipguard.cli.shell import Shell, json_option, show_json
 
 if TYPE_CHECKING:
+    from sipguard.manage.credential import Told
     from sipguard.manage.desk import Desk
     from sipguard.manage.number_range import NumberRangeInfo
     from sipguard.manage.number_range_form import NewNumberRange
-    from sipguard.manage.phone import PhoneInfo, RegistrationInfo, Told
+    from sipguard.manage.phone import PhoneInfo, RegistrationInfo
     from sipguard.manage.phone_form import NewPhone, PhoneChanges
     from sipguard.model.actor import Actor
 

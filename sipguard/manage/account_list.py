@@ -60,7 +60,7 @@ async def list_direct(
 
     Raises NotFoundError, InvalidError for a cursor that is none.
     """
-    above = view.actor.account_key if agent_id is None else await view.account_key(agent_id)
+    above = await view.top_key(agent_id)
     return await _page(view, SELECT.where(tree.directly_below(above)), which, sort, after, limit)
 
 
@@ -74,7 +74,7 @@ async def list_all(
     limit: int = page.LIMIT,
 ) -> Page[AccountInfo]:
     """Everything below an agent. Arguments and errors as of `list_direct`."""
-    above = view.actor.account_key if agent_id is None else await view.account_key(agent_id)
+    above = await view.top_key(agent_id)
     if above is None:
         return await _page(view, SELECT.where(account.c.closed_ms.is_(None)), which, sort, after, limit)
     below = tree.below(above)
@@ -91,7 +91,7 @@ async def list_all(
 
 async def count(view: View, agent_id: str | None, scope: Literal["direct", "all"], which: Filter) -> int:
     """How many accounts a list has in all its pages. Raises NotFoundError."""
-    above = view.actor.account_key if agent_id is None else await view.account_key(agent_id)
+    above = await view.top_key(agent_id)
     if which == Filter():
         counted = tree.count_direct if scope == "direct" else tree.count_below
         return await counted(view.conn, above)

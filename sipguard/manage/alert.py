@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Select, select, update
 
 from sipguard.manage import page
 from sipguard.manage.desk import Act, View
@@ -13,7 +13,6 @@ from sipguard.manage.page import Page
 from sipguard.model.alert import OF_ACCOUNTS, Alert, Kind, Own
 from sipguard.model.authorization import Authorization
 from sipguard.store import alert as store
-from sipguard.store import tree
 from sipguard.store.alert import COLUMNS, alert
 
 NOTE_CHARACTERS = 1_000
@@ -109,9 +108,4 @@ def _check(kind: Kind, value: int | None) -> None:
 
 def _in_scope(view: View) -> Select[Any]:
     """An account sees alerts about itself, what is below it, and the trunks of these."""
-    query: Select[Any] = select(*COLUMNS)
-    if view.actor.account_key is None:
-        return query
-    own = view.actor.account_key
-    below = select(tree.below(own).c.key)
-    return query.where(or_(alert.c.account_key == own, alert.c.account_key.in_(below)))
+    return select(*COLUMNS).where(view.within(alert.c.account_key))

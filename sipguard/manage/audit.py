@@ -70,7 +70,7 @@ async def list_entries(
 
     Raises NotFoundError, InvalidError.
     """
-    above = view.actor.account_key if account_id is None else await view.account_key(account_id)
+    above = await view.top_key(account_id)
     query: Select[Any] = select(audit)
     if above is not None:
         concerned = audit.c.account_key == above

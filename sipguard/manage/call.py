@@ -45,9 +45,7 @@ async def list_calls(
 
     Raises NotFoundError, UnavailableError where no proxy answers, InvalidError for a cursor that is none.
     """
-    top = await view.account_id() if account_id is None else account_id
-    if account_id is not None:
-        await view.account_key(account_id)
+    top = await view.top_id(account_id)
     args: dict[str, Any] = {"limit": page.check_limit(limit) + 1, "after": 0}
     if after is not None:
         (args["after"],) = page.position(after, (int,))
@@ -64,15 +62,15 @@ async def hang_up(act: Act, call: int) -> None:
     Administrators and support end any, accounts those of accounts below (authorization 1). Raises
     ForbiddenError, NotFoundError, UnavailableError.
     """
-    row = await _present(act, call)
+    account_key = await _account_of(act, call)
     if act.actor.role is not Role.SUPPORT:
         await act.require(Authorization.ACCOUNT)
-    key = await act.conn.scalar(select(account.c.key).where(account.c.id == row["account_id"]))
     await _ask(act, "hangup", {"call": call})
-    await act.changed("call", str(call), key)
+    await act.changed("call", str(call), account_key)
 
 
-async def _present(view: View, call: int) -> Mapping[str, Any]:
+async def _account_of(view: View, call: int) -> int:
+    """The key of the account that has a present call. Raises NotFoundError, for one out of scope alike."""
     try:
         rows = cast("list[Mapping[str, Any]]", await _ask(view, "calls", {"call": call}))
     except NotFoundError:
@@ -83,7 +81,7 @@ async def _present(view: View, call: int) -> Mapping[str, Any]:
         key = await view.conn.scalar(mine) or -1
     if not rows or not await view.sees(key):
         raise NotFoundError("call", call)
-    return rows[0]
+    return key
 
 
 async def _ask(view: View, command: str, args: dict[str, Any]) -> object:

@@ -18,7 +18,7 @@ from sqlalchemy import Select, func, insert, select, update
 from sipguard.manage import page
 from sipguard.manage.card_form import Blocking, NewCardBatch
 from sipguard.manage.desk import Act, View
-from sipguard.manage.errors import ConflictError, InvalidError, NotFoundError
+from sipguard.manage.errors import ConflictError, InvalidError
 from sipguard.manage.page import Page
 from sipguard.model.authorization import Authorization
 from sipguard.store import secret
@@ -176,10 +176,9 @@ async def _print(act: Act, form: NewCardBatch, pin_key: bytes) -> list[Printed]:
 
 
 async def _row(view: View, batch_id: str) -> Any:
-    row = (await view.conn.execute(_SELECT.where(card_batch.c.id == batch_id))).one_or_none()
-    if row is None or not await view.sees(row.account_key):
-        raise NotFoundError("card_batch", batch_id)
-    return row
+    return await view.in_scope(
+        "card_batch", batch_id, _SELECT.where(card_batch.c.id == batch_id), "account_key"
+    )
 
 
 _SELECT: Select[Any] = select(

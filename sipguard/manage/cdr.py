@@ -95,9 +95,7 @@ async def list_cdrs(
 
     Raises NotFoundError, InvalidError for a cursor that is none.
     """
-    top = await view.account_id() if account_id is None else account_id
-    if account_id is not None:
-        await view.account_key(account_id)
+    top = await view.top_id(account_id)
     ids = None if top is None else await accounts.ids_below(view.conn, top)
     before = None if after is None else page.position(after, (int,))[0]
     assert before is None or isinstance(before, int)
@@ -126,8 +124,11 @@ async def _levels_seen(view: View, records: list[Cdr]) -> frozenset[str] | None:
         return None
     ids = {level.account_id for record in records for level in record.levels}
     ids |= {record.refusal_level for record in records if record.refusal_level is not None}
-    rows = await view.conn.execute(select(account.c.id, account.c.key).where(account.c.id.in_(ids)))
-    return frozenset([id for id, key in rows.all() if await view.sees(key)])
+    keys = dict(
+        (await view.conn.execute(select(account.c.id, account.c.key).where(account.c.id.in_(ids)))).all()
+    )
+    visible = await view.visible(keys.values())
+    return frozenset(id for id, key in keys.items() if key in visible)
 
 
 def _info(told: Cdr, seen: frozenset[str] | None) -> CdrInfo:

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import dataclass
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sipguard.manage.desk import Act
 from sipguard.model.credential import hashed
 from sipguard.store import credential, feed, gateway, phone
+
+PASSWORD_BYTES = 15
+"""Of a made-up password: 20 characters of 6 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What has to be typed into a phone or a trunk, told once."""
+
+    id: str
+    username: str
+    password: str | None
+    """None where the client chose it."""
 
 
 class UnknownError(Exception):
@@ -50,3 +67,25 @@ async def remove(conn: AsyncConnection, username: str) -> None:
     if not await credential.remove(conn, username):
         raise UnknownError(f"there is no user {username}")
     await feed.record(conn, "credential", "remove", username)
+
+
+async def give(
+    act: Act,
+    id: str,
+    username: str,
+    password: str | None,
+    *,
+    phone_key: int | None = None,
+    mapping_gateway_key: int | None = None,
+) -> Told:
+    """Make a phone, or a mapping gateway, known by a password; None: one is made up."""
+    made_up = secrets.token_urlsafe(PASSWORD_BYTES) if password is None else None
+    told = hashed(
+        username,
+        act.desk.rules.realm,
+        password or made_up or "",
+        phone_key=phone_key,
+        mapping_gateway_key=mapping_gateway_key,
+    )
+    await credential.put(act.conn, told)
+    return Told(id, username, made_up)

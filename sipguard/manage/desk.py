@@ -68,6 +68,20 @@ class View:
             raise NotFoundError("account", account_id)
         return key
 
+    async def top_key(self, account_id: str | None) -> int | None:
+        """From where on a question looks down: the account that it names, else the actor's own.
+
+        None, of those who see all: from the very top. Raises NotFoundError.
+        """
+        return self.actor.account_key if account_id is None else await self.account_key(account_id)
+
+    async def top_id(self, account_id: str | None) -> str | None:
+        """The same as the id of that account. Raises NotFoundError."""
+        if account_id is None:
+            return await self.account_id()
+        await self.account_key(account_id)
+        return account_id
+
     async def in_scope(
         self, noun: str, id: str, query: Select[tuple[object, ...]], owner: str
     ) -> Row[tuple[object, ...]]:

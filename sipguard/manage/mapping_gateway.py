@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,8 +11,9 @@ from typing import Any
 from sqlalchemy import Select, delete, insert, select, update
 
 from sipguard.manage import etag, page
+from sipguard.manage.credential import Told, give
 from sipguard.manage.desk import Act, View
-from sipguard.manage.errors import ConflictError, InvalidError, NotFoundError
+from sipguard.manage.errors import ConflictError, InvalidError
 from sipguard.manage.gateway_common import CLOSED, check_plan, refuse_while_calls, require_for, set_apart
 from sipguard.manage.gateway_form import (
     OPERATORS,
@@ -24,11 +24,9 @@ from sipguard.manage.gateway_form import (
 )
 from sipguard.manage.page import Page
 from sipguard.model.authorization import Authorization
-from sipguard.model.credential import hashed
 from sipguard.model.gateway import NumberPlan
 from sipguard.model.presentation import CallerRule
 from sipguard.policy import caller, number
-from sipguard.store import credential as credentials
 from sipguard.store.account import account
 from sipguard.store.credential import credential
 from sipguard.store.gateway import (
@@ -42,7 +40,6 @@ from sipguard.store.metadata import insert_row
 
 AGENT_BITS = {4: 24, 6: 48}
 """Of the networks that agents may name: no larger ones, so that nobody claims half the world."""
-PASSWORD_BYTES = 15
 _LISTS = ("sources", "certificates", "routing_gateway_ids")
 
 
@@ -71,16 +68,6 @@ class MappingGatewayInfo:
     @property
     def etag(self) -> str:
         return etag.etag(asdict(self))
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What has to be typed into the trunk, told once."""
-
-    id: str
-    username: str
-    password: str | None
-    """None where the client chose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,17 +293,13 @@ async def _put_password(act: Act, key: int, gateway_id: str, username: str, pass
     owner = (await act.conn.execute(select(credential).where(table.username == username))).one_or_none()
     if owner is not None and owner.mapping_gateway_key != key:
         raise ConflictError(f"the username {username} is taken")
-    made_up = secrets.token_urlsafe(PASSWORD_BYTES) if password is None else None
-    told = hashed(username, act.desk.rules.realm, password or made_up or "", mapping_gateway_key=key)
-    await credentials.put(act.conn, told)
-    return Told(gateway_id, username, made_up)
+    return await give(act, gateway_id, username, password, mapping_gateway_key=key)
 
 
 async def _row(view: View, gateway_id: str) -> Any:
-    row = (await view.conn.execute(_SELECT.where(mapping_gateway.c.id == gateway_id))).one_or_none()
-    if row is None or not await view.sees(row.account_key):
-        raise NotFoundError("mapping_gateway", gateway_id)
-    return row
+    return await view.in_scope(
+        "mapping_gateway", gateway_id, _SELECT.where(mapping_gateway.c.id == gateway_id), "account_key"
+    )
 
 
 _SELECT: Select[Any] = (

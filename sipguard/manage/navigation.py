@@ -35,7 +35,7 @@ async def below(
 
     Raises NotFoundError, InvalidError for a cursor that is none.
     """
-    above = view.actor.account_key if agent_id is None else await view.account_key(agent_id)
+    above = await view.top_key(agent_id)
     sub = account.alias("sub")
     some = select(sub.c.key).where(sub.c.agent_key == account.c.key, sub.c.closed_ms.is_(None))
     direct = select(func.count()).select_from(some.correlate(account).limit(COUNT_MAX).subquery())
@@ -72,5 +72,5 @@ class Counts:
 
 async def counts(view: View, agent_id: str | None) -> Counts:
     """Below an agent; None: below the login's own account, or in all. Raises NotFoundError."""
-    above = view.actor.account_key if agent_id is None else await view.account_key(agent_id)
+    above = await view.top_key(agent_id)
     return Counts(await tree.count_direct(view.conn, above), await tree.count_below(view.conn, above))

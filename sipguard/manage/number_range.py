@@ -14,7 +14,7 @@ from sqlalchemy import Select, delete, func, select
 
 from sipguard.manage import page
 from sipguard.manage.desk import Act, View
-from sipguard.manage.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from sipguard.manage.errors import ConflictError, ForbiddenError, InvalidError
 from sipguard.manage.number_range_form import NewNumberRange
 from sipguard.manage.page import Page
 from sipguard.model.authorization import Authorization
@@ -134,10 +134,9 @@ async def _above(act: Act, account_key: int) -> list[int]:
 
 
 async def _row(view: View, range_id: str) -> Any:
-    row = (await view.conn.execute(_SELECT.where(number_range.c.id == range_id))).one_or_none()
-    if row is None or not await view.sees(row.account_key):
-        raise NotFoundError("number_range", range_id)
-    return row
+    return await view.in_scope(
+        "number_range", range_id, _SELECT.where(number_range.c.id == range_id), "account_key"
+    )
 
 
 _SELECT: Select[Any] = select(number_range, account.c.id.label("account_id")).join(

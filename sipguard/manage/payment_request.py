@@ -154,10 +154,7 @@ async def _pending_below(act: Act, request_id: str) -> Any:
 
 async def _row(view: View, request_id: str) -> Any:
     query = select(payment_request).where(payment_request.c.id == request_id)
-    row = (await view.conn.execute(query)).one_or_none()
-    if row is None or not await view.sees(row.account_key):
-        raise NotFoundError("payment_request", request_id)
-    return row
+    return await view.in_scope("payment_request", request_id, query, "account_key")
 
 
 async def _decide(

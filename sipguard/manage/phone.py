@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,24 +10,20 @@ from typing import Any
 from sqlalchemy import Select, delete, insert, select, update
 
 from sipguard.manage import etag, page
+from sipguard.manage.credential import Told, give
 from sipguard.manage.desk import Act, View
-from sipguard.manage.errors import ConflictError, InvalidError, NotFoundError
+from sipguard.manage.errors import ConflictError, InvalidError
 from sipguard.manage.gateway_common import check_plan, refuse_while_calls
 from sipguard.manage.number_range import check_numbers
 from sipguard.manage.page import Page
 from sipguard.manage.phone_form import NewPassword, NewPhone, PhoneChanges
 from sipguard.model.authorization import Authorization
-from sipguard.model.credential import hashed
 from sipguard.model.gateway import NumberPlan
 from sipguard.store import contact as contacts
-from sipguard.store import credential as credentials
 from sipguard.store.account import account
 from sipguard.store.credential import credential
 from sipguard.store.metadata import insert_row
 from sipguard.store.phone import phone, phone_number, phone_source
-
-PASSWORD_BYTES = 15
-"""Of a made-up password: 20 characters of 6 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +48,6 @@ class PhoneInfo:
     @property
     def etag(self) -> str:
         return etag.etag(asdict(self))
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What somebody has to type into the phone, told once."""
-
-    id: str
-    username: str
-    password: str | None
-    """None where the client chose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +102,7 @@ async def create(act: Act, form: NewPhone) -> tuple[PhoneInfo, Told]:
     key = await insert_row(act.conn, phone, account_key=account_key, **values)
     await _put_numbers(act, key, form.numbers)
     await _put_sources(act, key, form.sources)
-    told = await _put_password(act, key, form.id, username, form.password)
+    told = await give(act, form.id, username, form.password, phone_key=key)
     await act.changed("phone", form.id, account_key, after=form.model_dump(exclude={"password"}))
     return await get(act, form.id), told
 
@@ -159,7 +144,7 @@ async def set_password(act: Act, phone_id: str, form: NewPassword) -> Told:
         taken = select(credential.c.username).where(credential.c.username == phone_id)
         if await act.conn.scalar(taken) is not None:
             raise ConflictError(f"the username {phone_id} is taken")
-    told = await _put_password(act, row.key, phone_id, row.username or phone_id, form.password)
+    told = await give(act, phone_id, row.username or phone_id, form.password, phone_key=row.key)
     await act.changed("phone", phone_id, row.account_key, username=told.username)
     return told
 
@@ -236,18 +221,8 @@ async def _put_sources(act: Act, key: int, sources: Sequence[str]) -> None:
         await act.conn.execute(insert(phone_source), rows)
 
 
-async def _put_password(act: Act, key: int, phone_id: str, username: str, password: str | None) -> Told:
-    made_up = secrets.token_urlsafe(PASSWORD_BYTES) if password is None else None
-    text = password or made_up or ""
-    await credentials.put(act.conn, hashed(username, act.desk.rules.realm, text, phone_key=key))
-    return Told(phone_id, username, made_up)
-
-
 async def _row(view: View, phone_id: str) -> Any:
-    row = (await view.conn.execute(_SELECT.where(phone.c.id == phone_id))).one_or_none()
-    if row is None or not await view.sees(row.account_key):
-        raise NotFoundError("phone", phone_id)
-    return row
+    return await view.in_scope("phone", phone_id, _SELECT.where(phone.c.id == phone_id), "account_key")
 
 
 _SELECT: Select[Any] = (

@@ -17,7 +17,7 @@ from sqlalchemy import Select, delete, func, select
 from sipguard.manage import page
 from sipguard.manage import rate as price_lists
 from sipguard.manage.desk import Act, Desk, View
-from sipguard.manage.errors import ConflictError, InvalidError, NotFoundError, Problem, UnavailableError
+from sipguard.manage.errors import ConflictError, InvalidError, Problem, UnavailableError
 from sipguard.manage.page import Page
 from sipguard.manage.price_list import NAMES, PriceListError, cells
 from sipguard.manage.rate_table_form import NewRateTable, PriceListForm
@@ -249,10 +249,9 @@ async def export_page(view: View, table_id: str) -> tuple[tuple[str, ...], list[
 
 
 async def _row(view: View, table_id: str) -> Any:
-    row = (await view.conn.execute(_SELECT.where(rate_table.c.id == table_id))).one_or_none()
-    if row is None or not await view.sees(row.owner_key):
-        raise NotFoundError("rate_table", table_id)
-    return row
+    return await view.in_scope(
+        "rate_table", table_id, _SELECT.where(rate_table.c.id == table_id), "owner_key"
+    )
 
 
 _SELECT: Select[Any] = select(

@@ -11,7 +11,7 @@ from sqlalchemy import Select, delete, insert, select, update
 
 from sipguard.manage import etag, page
 from sipguard.manage.desk import Act, View
-from sipguard.manage.errors import ConflictError, InvalidError, NotFoundError
+from sipguard.manage.errors import ConflictError, InvalidError
 from sipguard.manage.gateway_common import check_host, check_plan, refuse_while_calls, require_for, set_apart
 from sipguard.manage.gateway_form import (
     NEVER_FAILED_OVER,
@@ -243,10 +243,9 @@ async def _put_routes(act: Act, key: int, routes: Sequence[RouteForm]) -> None:
 
 
 async def _row(view: View, gateway_id: str) -> Any:
-    row = (await view.conn.execute(_SELECT.where(routing_gateway.c.id == gateway_id))).one_or_none()
-    if row is None or not await view.sees(row.owner_key):
-        raise NotFoundError("routing_gateway", gateway_id)
-    return row
+    return await view.in_scope(
+        "routing_gateway", gateway_id, _SELECT.where(routing_gateway.c.id == gateway_id), "owner_key"
+    )
 
 
 _SELECT: Select[Any] = (

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from sipguard.manage import mapping_gateway, routing_gateway
+from sipguard.manage.credential import Told
 from sipguard.manage.gateway_form import (
     MappingGatewayChanges,
     NewCredential,
@@ -189,5 +190,5 @@ async def test_routing_gateway_number(
         return await routing_gateway.try_number(view, routing_gateway_id, form)
 
 
-def _credential(told: mapping_gateway.Told) -> TrunkCredential:
+def _credential(told: Told) -> TrunkCredential:
     return TrunkCredential(id=told.id, username=told.username, password=told.password)

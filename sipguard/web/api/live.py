@@ -119,10 +119,7 @@ async def figures(desk: Desk, actor: Actor, account_id: str | None) -> dict[str,
 async def _subject(desk: Desk, actor: Actor, account_id: str | None) -> str | None:
     """Whose figures: those of an account login are never those of everything. Raises NotFoundError."""
     async with desk.reading(actor) as view:
-        if account_id is None:
-            return await view.account_id()
-        await view.account_key(account_id)
-        return account_id
+        return await view.top_id(account_id)
 
 
 def _of_account(told: object) -> object:

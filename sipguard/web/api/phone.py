@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from sipguard.manage import number_range, phone
+from sipguard.manage.credential import Told
 from sipguard.manage.number_range import NumberRangeInfo
 from sipguard.manage.number_range_form import NewNumberRange
 from sipguard.manage.page import LIMIT, LIMIT_MAX
@@ -146,5 +147,5 @@ async def remove_number_range(desk: CurrentDesk, actor: CurrentActor, range_id: 
         await number_range.remove(act, range_id)
 
 
-def _secret(told: phone.Told) -> Secret:
+def _secret(told: Told) -> Secret:
     return Secret(id=told.id, username=told.username, password=told.password)

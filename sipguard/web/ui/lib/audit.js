@@ -2,6 +2,7 @@
 
 import { html, useState } from "/ui/vendor/preact.js";
 import { useList } from "./list.js";
+import { PeriodChoice } from "./shared.js";
 import { moment, t } from "./text.js";
 import { Table } from "./table.js";
 import { Badge, Dialog, Failure } from "./ui.js";
@@ -23,9 +24,7 @@ export function Audit({ accountId }) {
   const [open, setOpen] = useState(null);
   const { rows, busy, error, cut } = useList("/audit", { account_id: accountId, outcome, since_ms: now - days * 86_400_000 });
   const choices = html`
-    <select aria-label=${t("Period")} value=${days} onChange=${(event) => setDays(Number(event.target.value))}>
-      ${[[1, t("Last day")], [7, t("Last week")], [31, t("Last month")], [366, t("Last year")]].map(([value, label]) => html`<option value=${value} selected=${value === days}>${label}</option>`)}
-    </select>
+    <${PeriodChoice} days=${days} change=${setDays} />
     <select aria-label=${t("Outcome")} value=${outcome} onChange=${(event) => setOutcome(event.target.value)}>
       <option value="">${t("done and refused")}</option><option value="done">${t("done")}</option><option value="refused">${t("refused")}</option>
     </select>`;

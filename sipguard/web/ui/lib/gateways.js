@@ -4,10 +4,10 @@ import { html } from "/ui/vendor/preact.js";
 import { at } from "./api.js";
 import { Crud } from "./crud.js";
 import { isAdministrator, may } from "./session.js";
+import { STATE_COLUMN } from "./shared.js";
 import { limit, t } from "./text.js";
-import { Badge, Facts } from "./ui.js";
+import { Facts } from "./ui.js";
 
-const state = { id: "state", label: t("State"), value: (row) => t(row.locked ? "locked" : "active"), show: (row) => html`<${Badge} kind=${row.locked ? "bad" : "good"}>${t(row.locked ? "locked" : "active")}</${Badge}>` };
 const capacity = { id: "capacity", label: t("Capacity"), kind: "number", value: (row) => row.capacity, show: (row) => limit(row.capacity) };
 const pace = { id: "cps", label: t("Calls per second"), kind: "number", value: (row) => row.cps_limit, show: (row) => limit(row.cps_limit), hidden: true };
 
@@ -26,7 +26,7 @@ const MAPPING_COLUMNS = [
   { id: "account", label: t("Account"), value: (row) => row.account_id, show: (row) => html`<a href=${`/accounts${at(row.account_id)}`}>${row.account_id}</a>` },
   { id: "sources", label: t("From networks"), value: (row) => row.sources.join(" ") },
   { id: "username", label: t("User"), value: (row) => row.username, hidden: true },
-  capacity, pace, state,
+  capacity, pace, STATE_COLUMN,
 ];
 const MAPPING_INFORMATION = [
   { name: "sources", label: t("From networks"), kind: "lines", hint: t("One a line, as 192.0.2.0/24.") },
@@ -57,7 +57,7 @@ const ROUTING_COLUMNS = [
   { id: "transport", label: t("Transport"), value: (row) => row.transport || t("as the DNS says") },
   { id: "routes", label: t("Prefixes"), value: (row) => row.routes.map((one) => one.prefix || t("every number")).join(" ") },
   { id: "cost", label: t("Cost table"), value: (row) => row.cost_table_id, hidden: true },
-  capacity, pace, state,
+  capacity, pace, STATE_COLUMN,
 ];
 const ROUTING_INFORMATION = [
   { name: "host", label: t("Host"), required: true, hint: t("An address or a name.") },

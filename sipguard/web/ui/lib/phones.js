@@ -4,8 +4,9 @@ import { html } from "/ui/vendor/preact.js";
 import { at, request } from "./api.js";
 import { Crud } from "./crud.js";
 import { may } from "./session.js";
+import { STATE_COLUMN } from "./shared.js";
 import { limit, t } from "./text.js";
-import { Badge, Facts } from "./ui.js";
+import { Facts } from "./ui.js";
 
 const COLUMNS = [
   { id: "id", label: t("Phone"), value: (row) => row.id },
@@ -13,7 +14,7 @@ const COLUMNS = [
   { id: "username", label: t("User"), value: (row) => row.username },
   { id: "numbers", label: t("Numbers"), value: (row) => row.numbers.join(" ") },
   { id: "lines", label: t("Lines"), kind: "number", value: (row) => row.call_limit, show: (row) => limit(row.call_limit) },
-  { id: "state", label: t("State"), value: (row) => t(row.locked ? "locked" : "active"), show: (row) => html`<${Badge} kind=${row.locked ? "bad" : "good"}>${t(row.locked ? "locked" : "active")}</${Badge}>` },
+  STATE_COLUMN,
   { id: "sources", label: t("From networks"), value: (row) => row.sources.join(" "), hidden: true },
 ];
 

@@ -6,9 +6,10 @@ import { Form } from "../lib/form.js";
 import { useList } from "../lib/list.js";
 import { go } from "../lib/router.js";
 import { may } from "../lib/session.js";
+import { STATE_COLUMN } from "../lib/shared.js";
 import { limit, money, t } from "../lib/text.js";
 import { Table } from "../lib/table.js";
-import { Badge, Dialog, Failure, Head } from "../lib/ui.js";
+import { Dialog, Failure, Head } from "../lib/ui.js";
 
 const COLUMNS = [
   { id: "id", label: t("Account"), value: (row) => row.id, show: (row) => html`<a href=${`/accounts${at(row.id)}`}>${row.id}</a>` },
@@ -21,8 +22,7 @@ const COLUMNS = [
   { id: "rate_table", label: t("Rate table"), value: (row) => row.rate_table_id },
   { id: "calls", label: t("Calls"), kind: "number", value: (row) => row.call_limit, show: (row) => limit(row.call_limit), hidden: true },
   { id: "cps", label: t("Calls per second"), kind: "number", value: (row) => row.cps_limit, show: (row) => limit(row.cps_limit), hidden: true },
-  { id: "state", label: t("State"), value: (row) => t(row.locked ? "locked" : "active"),
-    show: (row) => html`<${Badge} kind=${row.locked ? "bad" : "good"}>${t(row.locked ? "locked" : "active")}</${Badge}>` },
+  STATE_COLUMN,
   { id: "memo", label: t("Memo"), value: (row) => row.memo, hidden: true },
 ];
 

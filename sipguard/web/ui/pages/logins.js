@@ -4,8 +4,9 @@ import { html } from "/ui/vendor/preact.js";
 import { at, request } from "../lib/api.js";
 import { Crud } from "../lib/crud.js";
 import { isAdministrator, may, session } from "../lib/session.js";
+import { STATE_COLUMN } from "../lib/shared.js";
 import { moment, t } from "../lib/text.js";
-import { Badge, Head } from "../lib/ui.js";
+import { Head } from "../lib/ui.js";
 
 const ROLES = { administrator: t("Administrator"), support: t("Support"), viewer: t("Viewer"), account: t("Account") };
 const COLUMNS = [
@@ -14,7 +15,7 @@ const COLUMNS = [
   { id: "account", label: t("Account"), value: (row) => row.account_id, show: (row) => row.account_id && html`<a href=${`/accounts${at(row.account_id)}`}>${row.account_id}</a>` },
   { id: "totp", label: t("Second factor"), value: (row) => t(row.totp ? "yes" : "no") },
   { id: "last", label: t("Last signed in"), value: (row) => row.last_sign_in_ms, show: (row) => moment(row.last_sign_in_ms) },
-  { id: "state", label: t("State"), value: (row) => t(row.locked ? "locked" : "active"), show: (row) => html`<${Badge} kind=${row.locked ? "bad" : "good"}>${t(row.locked ? "locked" : "active")}</${Badge}>` },
+  STATE_COLUMN,
 ];
 
 export default function Logins() {

@@ -3,12 +3,12 @@
 import { html, useState } from "/ui/vendor/preact.js";
 import { get } from "../../lib/api.js";
 import { useList } from "../../lib/list.js";
+import { PeriodChoice } from "../../lib/shared.js";
 import { money, moment, t } from "../../lib/text.js";
 import { Table } from "../../lib/table.js";
 import { Facts, Failure, useLoad } from "../../lib/ui.js";
 
 const DAY_MS = 86_400_000;
-const PERIODS = [[1, t("Last day")], [7, t("Last week")], [31, t("Last month")], [366, t("Last year")]];
 
 export default function Statement({ account, path }) {
   const [days, setDays] = useState(31);
@@ -29,9 +29,7 @@ export default function Statement({ account, path }) {
   ];
   const file = `/api/v1${path}/statement.csv?${new URLSearchParams(period)}`;
   const choices = html`
-    <select aria-label=${t("Period")} value=${days} onChange=${(event) => setDays(Number(event.target.value))}>
-      ${PERIODS.map(([value, label]) => html`<option value=${value} selected=${value === days}>${label}</option>`)}
-    </select>
+    <${PeriodChoice} days=${days} change=${setDays} />
     ${account.category === "agent" && html`<select aria-label=${t("Book")} value=${book} onChange=${(event) => setBook(event.target.value)}>
       <option value="balance">${t("Balance")}</option><option value="revenue">${t("Earned")}</option>
     </select>`}
