@@ -89,3 +89,17 @@ async def give(
     )
     await credential.put(act.conn, told)
     return Told(id, username, made_up)
+
+
+async def take(act: Act, username: str, noun: str, id: str) -> None:
+    """Have a phone, or a mapping gateway, known by no password any more."""
+    owner = await owner_key(act, noun, id)
+    await credential.remove(act.conn, username)
+    await act.changed(noun, id, owner, username=None)
+
+
+async def owner_key(act: Act, noun: str, id: str) -> int | None:
+    """The account whose a phone, or a mapping gateway, is."""
+    table = phone.phone if noun == "phone" else gateway.mapping_gateway
+    found: int | None = await act.conn.scalar(select(table.c.account_key).where(table.c.id == id))
+    return found

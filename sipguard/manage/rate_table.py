@@ -24,7 +24,7 @@ from sipguard.manage.rate_table_form import NewRateTable, PriceListForm
 from sipguard.model.actor import Actor
 from sipguard.model.authorization import Authorization
 from sipguard.model.ledger import LedgerKind
-from sipguard.model.rate import Rate
+from sipguard.model.rate import Rate, RateTable
 from sipguard.store import ledger
 from sipguard.store import rate as store
 from sipguard.store.account import account
@@ -191,28 +191,10 @@ async def import_(desk: Desk, actor: Actor, table_id: str, form: PriceListForm) 
         table = await store.table_by_id(act.conn, table_id)
         assert table is not None, "it was found just now"
 
-    def taken() -> price_lists.Report:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv") as file:
-            file.write(form.csv)
-            file.flush()
-            return price_lists.import_(
-                desk.store.path,
-                table,
-                Path(file.name),
-                dry_run=form.dry_run,
-                keep=form.keep,
-                shown=CHANGES_SHOWN,
-                progress=lambda *_: None,
-            )
-
-    try:
-        report = await asyncio.to_thread(taken)
-    except PriceListError as error:
-        raise InvalidError.of("csv", str(error).partition(".csv: ")[2] or str(error)) from None
-    except RuntimeError as error:
-        raise ConflictError(str(error)) from None
-    except sqlite3.Error as error:
-        raise UnavailableError(f"the database cannot be written now: {error}") from None
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv") as file:
+        file.write(form.csv)
+        file.flush()
+        report = await _taken(desk, table, Path(file.name), dry_run=form.dry_run, keep=form.keep)
     if report.problems:
         raise InvalidError([Problem("csv", str(problem)) for problem in report.problems])
     if desk.proxy is not None:
@@ -220,6 +202,41 @@ async def import_(desk: Desk, actor: Actor, table_id: str, form: PriceListForm) 
     changes = [ChangeInfo(str(one.kind), *one[1:6]) for one in report.changes]
     counts = {str(kind): count for kind, count in report.counts.items()}
     return ImportInfo(report.imported, report.lines, counts, changes)
+
+
+async def import_file(desk: Desk, actor: Actor, table: RateTable, path: Path) -> price_lists.Report:
+    """The same from a file of any size: the table is what it says. Raises as `import_`."""
+    async with desk.writing(actor, "rate_table.import", Authorization.ACCOUNT) as act:
+        owner_key = (await _row(act, table.id)).owner_key
+        await act.changed("rate_table", table.id, owner_key, file=path.name)
+    report = await _taken(desk, table, path, dry_run=False, keep=False)
+    if report.problems:
+        raise InvalidError([Problem("", str(problem)) for problem in report.problems])
+    if desk.proxy is not None:
+        desk.proxy.wake()
+    return report
+
+
+async def _taken(
+    desk: Desk, table: RateTable, path: Path, *, dry_run: bool, keep: bool
+) -> price_lists.Report:
+    try:
+        return await asyncio.to_thread(
+            price_lists.import_,
+            desk.store.path,
+            table,
+            path,
+            dry_run=dry_run,
+            keep=keep,
+            shown=CHANGES_SHOWN,
+            progress=lambda *_: None,
+        )
+    except PriceListError as error:
+        raise InvalidError.of("csv", str(error).partition(".csv: ")[2] or str(error)) from None
+    except RuntimeError as error:
+        raise ConflictError(str(error)) from None
+    except sqlite3.Error as error:
+        raise UnavailableError(f"the database cannot be written now: {error}") from None
 
 
 async def price(view: View, account_id: str, digits: str) -> PriceInfo:
