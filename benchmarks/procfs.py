@@ -42,6 +42,11 @@ def cpu(pids: Iterable[int]) -> Cpu:
     return Cpu(total, user, system)
 
 
+def thread_ns(thread: int) -> int:
+    """CPU time of one thread so far, named by its id; that of a process is the one of its main thread."""
+    return int((_PROC / str(thread) / "task" / str(thread) / "schedstat").read_text().split()[0])
+
+
 def proportional_kib(pids: Iterable[int]) -> int:
     """Proportional set size: memory shared by processes of the group is counted once."""
     total = 0

@@ -24,10 +24,14 @@ def handlers(exchange: Exchange, auditor: Auditor, epoch: int) -> dict[str, Hand
     async def calls(args: Mapping[str, object]) -> object:
         what, limit = chosen(args), args.get("limit")
         ids = exchange.current.ids() if what is None else hangup.selected(exchange, *what)
-        after = args.get("after")
-        if isinstance(after, int):  # the page behind that call
-            ids = tuple(sorted(id for id in ids if id > after))
-        return await report.live_calls(exchange, ids, limit if isinstance(limit, int) else None)
+        after = args.get("after")  # the page behind that call
+        if isinstance(after, int) or isinstance(limit, int):
+            first, most = (
+                after if isinstance(after, int) else 0,
+                limit if isinstance(limit, int) else len(ids),
+            )
+            return await report.encoded(await report.page(exchange, ids, first, most))
+        return await report.encoded(await report.live_calls(exchange, ids))
 
     async def hang_up(args: Mapping[str, object]) -> object:
         what = chosen(args)

@@ -141,6 +141,11 @@ class Gateways:
         outage = self.health.out.get(key)
         return key in self.destinations and (outage is None or not outage.holds(now_ns))
 
+    def why(self, key: int, now_ns: int) -> str | None:
+        """For people: why a gateway is out of service; None: it is not."""
+        outage = self.health.out.get(key)
+        return outage.why if outage is not None and outage.holds(now_ns) else None
+
     def heard(self, key: int, way: Way) -> None:
         """A gateway has said something about a call."""
         self.health.call_heard(key)

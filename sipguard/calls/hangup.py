@@ -74,10 +74,8 @@ def selected(exchange: Exchange, what: str, which: object) -> tuple[int, ...]:
         return tuple(call.id for call in current if call.attempt.sip_call_id == which)
     found: tuple[int, ...] = ()
     known = False
-    if what == "account":
-        for account in directory.accounts.values():
-            if account.id == which:
-                known, found = True, current.of_account(account.key)
+    if what == "account" and (account := directory.account(str(which))) is not None:
+        known, found = True, current.of_account(account.key)
     if what in ("mapping_gateway", "gateway"):
         for trunk in directory.mapping_gateways.values():
             if trunk.id == which:

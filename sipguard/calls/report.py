@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from sipguard.calls.audit import Auditor
 from sipguard.calls.exchange import Exchange
@@ -11,8 +14,14 @@ from sipguard.model.account import Account
 from sipguard.model.gateway import MappingGateway, RoutingGateway
 from sipguard.policy.phone import phone_id
 
-SLICE = 1_000
-"""Entries that are put together in one go: a millisecond or so."""
+SLICE = 40
+"""Entries that are put together in one go: less than 100 us, in which no call waits longer."""
+
+IDS_SLICE = 1_000
+"""Numbers that are looked through in one go: as long."""
+
+SPARE = 100
+"""Calls beyond a page that are looked at, too: so many may end meanwhile."""
 
 
 async def status(exchange: Exchange, auditor: Auditor, epoch: int) -> dict[str, object]:
@@ -110,17 +119,47 @@ def held(exchange: Exchange) -> dict[int, int]:
     return exchange.funds.held_ledgers()
 
 
-async def live_calls(
-    exchange: Exchange, calls: Iterable[int], limit: int | None = None
-) -> list[dict[str, object]]:
-    """Those of `calls` that are present, in their order, at most `limit`."""
+async def oldest(calls: Sequence[int], after: int, limit: int) -> list[int]:
+    """The `limit` lowest of some calls' numbers above `after`, rising."""
+    found: list[int] = []
+    for first in range(0, len(calls), IDS_SLICE):
+        below = found[-1] if len(found) == limit else math.inf
+        more = [call for call in calls[first : first + IDS_SLICE] if after < call < below]
+        if more:
+            found = sorted(found + more)[:limit]
+        await asyncio.sleep(0)
+    return found
+
+
+async def in_steps(told: Mapping[str, object], name: str) -> dict[str, object]:
+    """An answer whose long list `name` is written as JSON already, a piece at a time."""
+    rows = told[name]
+    assert isinstance(rows, list)
+    return {**told, name: await encoded(rows)}
+
+
+async def encoded(rows: Sequence[object]) -> msgspec.Raw:
+    """A list as JSON, written a piece at a time."""
+    pieces: list[bytes] = []
+    for first in range(0, len(rows), SLICE):
+        pieces.append(msgspec.json.encode(rows[first : first + SLICE])[1:-1])
+        await asyncio.sleep(0)
+    return msgspec.Raw(b"[" + b",".join(pieces) + b"]")
+
+
+async def page(exchange: Exchange, calls: Sequence[int], after: int, limit: int) -> list[dict[str, object]]:
+    """The oldest `limit` of `calls` with numbers above `after`, as far as they are present."""
+    wanted = await oldest(calls, after, limit + SPARE)
+    return (await live_calls(exchange, wanted))[:limit]
+
+
+async def live_calls(exchange: Exchange, calls: Iterable[int]) -> list[dict[str, object]]:
+    """Those of `calls` that are present, in their order."""
     found: list[dict[str, object]] = []
     for call_id in calls:
         call = exchange.current.find(call_id)
         if call is None:
             continue
-        if limit is not None and len(found) >= limit:
-            break
         found.append(
             {
                 "call": call.id,

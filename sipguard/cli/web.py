@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 
 import click
 
 from sipguard.cli.shell import Shell, WrongError, store_failures
 
-NICENESS = 5
-"""Beside a daemon: where the processor is short, calls come before pages."""
+NICENESS = 10
+"""Beside a daemon: where the processor is short, calls get nine times as much of it as pages."""
 
 
 @click.command()
@@ -23,7 +24,8 @@ def web(shell: Shell, with_daemon: bool) -> None:
     `sipguard run` does so by itself, unless [web] says enabled = false.
     """
     if with_daemon:
-        os.nice(NICENESS)
+        with suppress(OSError):  # where a service may not: pages that are as eager as calls, not none
+            os.nice(NICENESS)
         threading.Thread(target=_end_with_daemon, daemon=True).start()
     import asyncio
 

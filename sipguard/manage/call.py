@@ -66,6 +66,7 @@ async def hang_up(act: Act, call: int) -> None:
     if act.actor.role is not Role.SUPPORT:
         await act.require(Authorization.ACCOUNT)
     await _ask(act, "hangup", {"call": call})
+    act.desk.screens.forget()
     await act.changed("call", str(call), account_key)
 
 
@@ -89,6 +90,9 @@ async def _ask(view: View, command: str, args: dict[str, Any]) -> object:
     if proxy is None:
         raise UnavailableError("no proxy runs that could know its calls")
     try:
+        # A list may be a second old. A single call is about to be ended: of that one it has to be true.
+        if command == "calls" and "call" not in args:
+            return await view.desk.screens.share(proxy.ask, command, **args)
         return await proxy.ask(command, **args)
     except NotRunningError as error:
         raise UnavailableError(str(error)) from None

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.manage.errors import ForbiddenError, ManageError, NotFoundError
 from sipguard.manage.proxy import Proxy
+from sipguard.manage.screens import Screens
 from sipguard.model.actor import Actor, Role
 from sipguard.model.authorization import ALL, Authorization, effective
 from sipguard.model.configuration import REALM
@@ -189,6 +190,7 @@ class Desk:
         self.store = store
         self.rules = rules
         self.proxy = proxy
+        self.screens = Screens()
         self.clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ refused itself is an attempt and no seizure; ASR is answered calls per seizure, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Literal, get_args
 
@@ -131,9 +132,13 @@ async def windows(
     """Whole steps (MINUTE or HOUR) of [from_at, till_at) added up, of every key that has any."""
     first = from_at - from_at % step
     sums: dict[str, _Sums] = {}
-    for key, row in await store.by_key(conn, step, scope, first, till_at):
+    found: dict[str, Point] = {}
+    for number, (key, row) in enumerate(await store.by_key(conn, step, scope, first, till_at), 1):
         sums.setdefault(key, _Sums()).add(row)
-    return {key: sum.point(first, None, None) for key, sum in sums.items()}
+        found[key] = sums[key].point(first, None, None)  # again where there is one more currency: few are
+        if number % store.SLICE == 0:
+            await asyncio.sleep(0)
+    return found
 
 
 _STORED: dict[str, tuple[Scope, ...]] = {

@@ -7,6 +7,7 @@ What fills the table is series_step.py.
 
 from __future__ import annotations
 
+import asyncio
 from enum import StrEnum
 
 import msgspec
@@ -18,6 +19,9 @@ from sipguard.store.metadata import metadata
 
 MINUTE, HOUR = 60, 3600
 """The steps that are kept, in seconds."""
+
+SLICE = 25
+"""Rows of many keys that are taken in one go: there may be thousands, and calls are waiting."""
 
 series = Table(
     "series",
@@ -109,7 +113,12 @@ async def by_key(
 ) -> list[tuple[str, Row]]:
     """Every key of a scope with its rows of from_at <= at < till_at added up, by currency, at `from_at`."""
     given = {"step": step, "scope": scope.value, "first": from_at, "till": till_at}
-    return [(key, Row(from_at, *row)) for key, *row in await conn.execute(_BY_KEY, given)]
+    found: list[tuple[str, Row]] = []
+    for number, (key, *row) in enumerate(await conn.execute(_BY_KEY, given), 1):
+        found.append((key, Row(from_at, *row)))
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
+    return found
 
 
 async def oldest(conn: AsyncConnection, step: int) -> int | None:

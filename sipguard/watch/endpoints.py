@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -68,7 +67,7 @@ class Endpoints:
         return _json({"status": "ok"})
 
     async def _readyz(self, _: Request) -> Response:
-        reasons = self._summary.not_ready()
+        reasons = self._summary.now.not_ready()
         return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     async def _metrics(self, _: Request) -> Response:
@@ -86,7 +85,7 @@ class Endpoints:
         told = await self._summary.stats(request.query.get("account"))
         if told is None:
             return problem(404, f"there is no account {request.query['account']}")
-        return _json(told)
+        return _json(await report.in_steps(told, "gateways"))
 
     async def _calls(self, request: Request) -> Response:
         """Present calls, the oldest first, a page at a time: `after` is the last one of the page before."""
@@ -97,17 +96,17 @@ class Endpoints:
         if len(named) > 1:
             return problem(400, "account and gateway exclude each other")
         try:
-            ids = sorted(
+            ids = (
                 hangup.selected(self._exchange, named[0], request.query[named[0]])
                 if named
                 else self._exchange.current.ids()
             )
         except ControlError as error:
             return problem(404, str(error))
-        rest = ids[bisect_right(ids, after) :]
-        calls = await report.live_calls(self._exchange, rest, limit)
-        more = len(calls) == limit and len(rest) > limit
-        return _json({"calls": calls, "total": len(ids), "next": calls[-1]["call"] if more else None})
+        found = await report.page(self._exchange, ids, after, limit + 1)
+        more = found[limit - 1]["call"] if len(found) > limit else None
+        told = {"calls": found[:limit], "total": len(ids), "next": more}
+        return _json(await report.in_steps(told, "calls"))
 
     async def _fresh(self) -> None:
         """Have what was recorded until now be counted, as far as that takes no time."""

@@ -38,6 +38,8 @@ class GatewayNow:
     capacity: int | None
     up: bool
     """In service, and not locked."""
+    why: str | None = None
+    """Why it is out of service, for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sipguard.calls.audit import Auditor
 from sipguard.calls.exchange import Exchange
+from sipguard.calls.report import in_steps
 from sipguard.config import Config
 from sipguard.control import ControlError, Handler
 from sipguard.notify import Notifier
@@ -80,7 +81,7 @@ class Watch:
 
     def handlers(self) -> dict[str, Handler]:
         """Commands of the control socket."""
-        return {"stats": self._stats}
+        return {"now": self._now, "stats": self._stats}
 
     async def close(self) -> None:
         """End all of it."""
@@ -91,6 +92,15 @@ class Watch:
             await self._server.close()
         await self._keeper.close()
 
+    async def _now(self, args: dict[str, object]) -> object:
+        """The figures that only the proxy has; args: gateways, how many, all without it; accounts, ids."""
+        gateways, accounts = args.get("gateways"), args.get("accounts", [])
+        if not (gateways is None or (isinstance(gateways, int) and gateways >= 0)):
+            raise ControlError("gateways: expected how many")
+        if not isinstance(accounts, list) or not all(isinstance(id, str) for id in accounts):
+            raise ControlError("accounts: expected a list of ids")
+        return await in_steps(await self._summary().now.told(gateways, accounts), "gateways")
+
     async def _stats(self, args: dict[str, object]) -> object:
         """What /stats says; args: account, an id."""
         account_id = args.get("account")
@@ -99,7 +109,7 @@ class Watch:
         told = await self._summary().stats(account_id)
         if told is None:
             raise ControlError(f"there is no account {account_id}")
-        return told
+        return await in_steps(told, "gateways")
 
     def _summary(self) -> Summary:
         # Only here: a daemon that nobody asks starts without it, and without its memory.
@@ -139,6 +149,8 @@ class Watch:
 
     def _on_counted(self, counted: Counted) -> None:
         self._meter.take(counted)
+        if self._made is not None:
+            self._made.windows.forget()
         self._checks.touched(counted.accounts)
 
     def _counted(self) -> tuple[int, int, int]:

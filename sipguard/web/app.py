@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from fastapi import APIRouter, FastAPI
 
 import sipguard
 from sipguard.manage.desk import Desk
+from sipguard.manage.stats import Figures
 from sipguard.web import document, pages, problem, reference
 from sipguard.web.api import (
     alert,
@@ -65,7 +65,8 @@ def build(desk: Desk, limits: Limits = Limits()) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.desk = desk
-    app.state.live = Live(partial(live.ask, desk))
+    app.state.figures = Figures(desk.proxy, desk.store)
+    app.state.live = Live(app.state.figures.of)
     app.state.actor_pace = Pace(limits.actor_per_second, limits.actor_burst)
     problem.install(app)
     for router in ROUTERS:

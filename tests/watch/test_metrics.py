@@ -64,7 +64,7 @@ class Site:
             gateways_max=gateways_max,
             alerts={},
         )
-        self.summary.follow()
+        self.summary.now.follow()
         self.now, self.counts = 100.0, 0
         self.endpoints = Endpoints(
             self.desk.exchange, self.summary, Exposition(), self.count, lambda: self.now

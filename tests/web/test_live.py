@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
+import pytest
 
 from sipguard.control import ControlError
 from sipguard.web.live import Live
 from tests.web.conftest import Web
 
 
-def test_however_many_listen_the_proxy_is_asked_once_at_a_time() -> None:
-    asked: list[str | None] = []
+def told(event: bytes) -> dict[str, Any]:
+    assert event.startswith(b"data: ")
+    assert event.endswith(b"\n\n")
+    return dict(msgspec.json.decode(event.removeprefix(b"data: ")))
 
-    async def ask(account_id: str | None) -> object:
-        asked.append(account_id)
-        return {"number": len(asked)}
 
-    async def hear(live: Live, count: int) -> list[int]:
-        heard: list[int] = []
-        async for told in live.listen(None):
-            heard.append(msgspec.json.decode(told)["number"])
+def test_however_many_listen_the_proxy_is_asked_once_for_all_of_them() -> None:
+    asked: list[set[str | None]] = []
+
+    async def ask(subjects: Collection[str | None]) -> Mapping[str | None, object]:
+        asked.append(set(subjects))
+        return {subject: {"of": subject, "number": len(asked)} for subject in subjects}
+
+    async def hear(live: Live, subject: str | None, count: int) -> list[bytes]:
+        heard: list[bytes] = []
+        async for event in live.listen(subject):
+            heard.append(event)
             if len(heard) == count:
                 break
         return heard
 
     async def run() -> None:
         live = Live(ask, seconds=0.001)
-        heard = await asyncio.gather(*(hear(live, 5) for _ in range(50)))
-        assert all(one == sorted(set(one)) for one in heard)
+        subjects = [None, "north", "south"]
+        heard = await asyncio.gather(*(hear(live, subject, 5) for subject in subjects for _ in range(50)))
+        for place, events in enumerate(heard):
+            assert {told(event)["of"] for event in events} == {subjects[place // 50]}
+            numbers = [told(event)["number"] for event in events]
+            assert numbers == sorted(set(numbers)), "nothing is told twice"
+        assert len({id(events[0]) for events in heard[:50]}) == 1, "what fifty hear was written once"
+        assert set(subjects) in asked
         assert len(asked) < 50
         for _ in range(100):
             await asyncio.sleep(0)  # who listened has gone, and with the last one the questions
@@ -40,20 +55,38 @@ def test_however_many_listen_the_proxy_is_asked_once_at_a_time() -> None:
     asyncio.run(run())
 
 
-def test_a_proxy_that_is_away_is_told_and_asked_again() -> None:
-    answers = [ControlError("nobody answers"), {"number": 1}]
+@pytest.mark.parametrize("failure", [ControlError("nobody answers"), ValueError("a bug of ours")])
+def test_a_proxy_that_is_away_is_told_and_asked_again(failure: Exception) -> None:
+    answers: list[Exception | None] = [failure, None]
 
-    async def ask(_account_id: str | None) -> object:
-        answer = answers.pop(0)
-        if isinstance(answer, ControlError):
+    async def ask(subjects: Collection[str | None]) -> Mapping[str | None, object]:
+        if (answer := answers.pop(0)) is not None:
             raise answer
-        return answer
+        return dict.fromkeys(subjects, 1)
 
-    async def run() -> list[object]:
-        told = Live(ask, seconds=0.001).listen("north")
-        return [msgspec.json.decode(await anext(told)) for _ in range(2)]
+    async def run() -> list[bytes]:
+        events = Live(ask, seconds=0.001).listen("north")
+        return [await anext(events) for _ in range(2)]
 
-    assert asyncio.run(run()) == [{"unavailable": "nobody answers"}, {"number": 1}]
+    first, second = asyncio.run(run())
+    assert told(first)["unavailable"]
+    assert second == b"data: 1\n\n"
+
+
+def test_who_opens_another_subject_does_not_wait_for_the_next_second() -> None:
+    async def ask(subjects: Collection[str | None]) -> Mapping[str | None, object]:
+        return dict.fromkeys(subjects, 1)
+
+    async def run() -> None:
+        live = Live(ask, seconds=3600.0, prompt_seconds=0.001)
+        first, second = live.listen(None), live.listen("north")
+        await anext(first)
+        async with asyncio.timeout(60):
+            assert await anext(second) == b"data: 1\n\n"
+        await first.aclose()  # type: ignore[attr-defined]
+        await second.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(run())
 
 
 def test_without_a_proxy_there_are_no_figures(web: Web) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from sipguard.control import ControlError
 from sipguard.manage import series
 from sipguard.manage.desk import Desk
+from sipguard.manage.stats import Figures
 from sipguard.model.actor import Actor
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
@@ -62,15 +63,21 @@ async def get_series(
 
 @router.get("/stats", responses=responses(404))
 async def get_stats(
+    request: Request,
     desk: CurrentDesk,
     actor: CurrentActor,
     account_id: Annotated[str | None, Query(description="With everything below it.")] = None,
 ) -> dict[str, Any]:
     """The figures of this moment: of everything, or of one account."""
     try:
-        return await figures(desk, actor, await _subject(desk, actor, account_id))
+        subject = await _subject(desk, actor, account_id)
+        figures: Figures = request.app.state.figures
+        told = (await figures.of((subject,), gateways=None))[subject]
     except ControlError as error:
         raise ProblemError(503, str(error)) from None
+    if "unavailable" in told:  # an account that was made a moment ago
+        raise ProblemError(503, told["unavailable"])
+    return told
 
 
 @router.get(
@@ -84,14 +91,17 @@ async def stream_stats(
     actor: CurrentActor,
     account_id: Annotated[str | None, Query(description="With everything below it.")] = None,
 ) -> StreamingResponse:
-    """The figures of this moment, once a second, as server-sent events (HTML Living Standard, 9.2)."""
+    """The figures of this moment, once a second, as server-sent events (HTML Living Standard, 9.2).
+
+    Of gateways those 50 that matter most: out of service, or the fullest. /stats has all of them.
+    """
     subject = await _subject(desk, actor, account_id)
     live: Live = request.app.state.live
 
     async def events() -> AsyncIterator[bytes]:
         left = STREAM_MESSAGES
         async for told in live.listen(subject):
-            yield b"data: " + told + b"\n\n"
+            yield told
             left -= 1
             if not left:
                 return
@@ -99,31 +109,7 @@ async def stream_stats(
     return StreamingResponse(events(), media_type="text/event-stream")
 
 
-async def ask(desk: Desk, account_id: str | None) -> object:
-    """What the proxy says of everything, or of an account. Raises ControlError."""
-    if desk.proxy is None:
-        raise ControlError("no proxy is known to ask")
-    if account_id is None:
-        return await desk.proxy.ask("stats")
-    return _of_account(await desk.proxy.ask("stats", account=account_id))
-
-
-async def figures(desk: Desk, actor: Actor, account_id: str | None) -> dict[str, Any]:
-    """As `ask`, for somebody who may hear it."""
-    told = await ask(desk, account_id)
-    if not isinstance(told, dict) or (account_id is None and not actor.sees_all):
-        raise ControlError("the proxy's answer makes no sense")
-    return told
-
-
 async def _subject(desk: Desk, actor: Actor, account_id: str | None) -> str | None:
     """Whose figures: those of an account login are never those of everything. Raises NotFoundError."""
     async with desk.reading(actor) as view:
         return await view.top_id(account_id)
-
-
-def _of_account(told: object) -> object:
-    """What is the account's own: nothing of gateways, refusals or calls of others."""
-    if not isinstance(told, dict):
-        return told
-    return {name: told[name] for name in ("at_ms", "ready", "account") if name in told}

@@ -103,7 +103,7 @@ function Gateways({ told }) {
     { id: "asr", label: t("ASR, 5 minutes"), kind: "number", value: (row) => row["5m"] && row["5m"].asr, show: (row) => share(row["5m"] && row["5m"].asr) },
     { id: "attempts", label: t("Attempts, 5 minutes"), kind: "number", value: (row) => row["5m"] && row["5m"].attempts, show: (row) => count(row["5m"] && row["5m"].attempts) },
   ];
-  return html`<${Table} name="gateways-now" label=${t("Gateways")} columns=${columns} rows=${told.gateways} rowKey=${(row) => `${row.kind} ${row.id}`} />`;
+  return html`<${Table} name="gateways-now" label=${t("Gateways")} columns=${columns} rows=${told.gateways} total=${told.gateways_total} rowKey=${(row) => `${row.kind} ${row.id}`} />`;
 }
 
 const Share = ({ part, whole }) => html`<meter min="0" max=${whole || 1} high=${0.8 * whole} value=${part} aria-label=${t("Share of the capacity")}></meter>`;
