@@ -25,7 +25,7 @@ use crate::worker::Shared;
 const QUIET: Duration = Duration::from_millis(10);
 
 /// How many windows records may wait that nobody waits for: those of refused attempts acknowledge nothing, and a
-/// flood of them costs one group in fifty milliseconds then.
+/// flood of them costs one group in a hundred milliseconds then, at the window that is the default.
 const UNAWAITED: u32 = 10;
 
 /// Where the next group goes.
