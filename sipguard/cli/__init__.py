@@ -36,6 +36,7 @@ from sipguard.cli import (
     section,
     stats,
     trace,
+    vos3000,
     web,
 )
 from sipguard.cli.shell import Commands, Shell, default_config_file
@@ -72,6 +73,7 @@ for command in (
     backup.restore,
     configuration.check_config,
     network.config,
+    vos3000.import_,
     account_manage.account,
     account.balance,
     authorization.authorization,

@@ -41,7 +41,7 @@ def export(shell: Shell, directory: Path) -> None:
     from sipguard.manage import network_export
 
     async def write(desk: Desk, actor: Actor) -> dict[str, int]:
-        with _progress() as progress:
+        with progress_line() as progress, problems():
             async with desk.reading(actor) as view:
                 return await network_export.export(view, directory, progress)
 
@@ -63,7 +63,7 @@ def diff(shell: Shell, directory: Path, as_json: bool) -> None:
     files = _read(directory)
 
     async def compare(desk: Desk, actor: Actor) -> Differences:
-        with _progress() as progress:
+        with progress_line() as progress, problems():
             async with desk.reading(actor) as view:
                 return await network_diff.compare(view, files, progress)
 
@@ -103,7 +103,7 @@ def apply(
     files = _read(directory)
 
     async def command(desk: Desk, actor: Actor) -> Applied | None:
-        with _progress() as progress:
+        with progress_line() as progress, problems():
             async with desk.reading(actor) as view:
                 found = await network_diff.compare(view, files, progress)
         kept = [one for one in found.objects if one.verb is network_diff.Verb.GONE and not remove]
@@ -115,7 +115,7 @@ def apply(
             return None
         if not dry_run and not yes:
             click.confirm(f"Make these changes in {shell.config.database.path}?", abort=True)
-        with _progress() as progress:
+        with progress_line() as progress, problems():
             return await network_apply.apply(
                 desk,
                 actor,
@@ -127,7 +127,7 @@ def apply(
                 passwords=keep,
             )
 
-    with _passwords_file(None if dry_run else passwords) as keep:
+    with passwords_file(None if dry_run else passwords) as keep:
         done = shell.manage(command)
     if done is None:
         click.echo("nothing to do")
@@ -138,17 +138,23 @@ def apply(
 
 def _read(directory: Path) -> Files:
     from sipguard.manage import network_file
+
+    with problems():
+        return network_file.read(directory)
+
+
+@contextmanager
+def problems() -> Iterator[None]:
+    """Everything that is wrong with files, a line for each."""
     from sipguard.manage.errors import InvalidError
 
     try:
-        return network_file.read(directory)
+        yield
     except InvalidError as error:
-        told = [f"{one.field}: {one.message}" for one in error.problems]
-        raise UsageError(
-            plain("; ".join(told)).plain
-            if len(told) == 1
-            else "\n".join([f"{directory}: {len(told)} problems", *(plain(one).plain for one in told)])
-        ) from None
+        told = [
+            plain(f"{one.field}: {one.message}" if one.field else one.message).plain for one in error.problems
+        ]
+        raise UsageError("\n".join(told if len(told) == 1 else [f"{len(told)} problems", *told])) from None
 
 
 def _show(found: Differences) -> None:
@@ -200,7 +206,7 @@ def _as_json(found: Differences) -> dict[str, Any]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int], None]]:
+def progress_line() -> Iterator[Callable[[str, int], None]]:
     """How far it is, for people who wait at a terminal."""
     if not sys.stderr.isatty():
         yield lambda *_: None
@@ -216,10 +222,24 @@ def _progress() -> Iterator[Callable[[str, int], None]]:
 
 
 @contextmanager
-def _passwords_file(path: Path | None) -> Iterator[Callable[[list[Told]], None]]:
-    """A new file that its owner alone can read, opened before anything is changed."""
+def passwords_file(path: Path | None) -> Iterator[Callable[[list[Told]], None]]:
+    """A new file that its owner alone can read, opened before anything is changed.
+
+    It gets the passwords that were made up. Without one they are told nowhere, which is said.
+    """
+    lost = 0
     if path is None:
-        yield lambda _: None
+
+        def count(passwords: list[Told]) -> None:
+            nonlocal lost
+            lost += sum(one.password is not None for one in passwords)
+
+        yield count
+        if lost:
+            told = "1 password was" if lost == 1 else f"{lost} passwords were"
+            click.echo(
+                f"{told} made up and told nobody: sipguard phone password and trunk password set others"
+            )
         return
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -230,7 +250,8 @@ def _passwords_file(path: Path | None) -> Iterator[Callable[[list[Told]], None]]
         rows.writerow(("id", "username", "password"))
 
         def keep(passwords: list[Told]) -> None:
-            rows.writerows((one.id, one.username, one.password) for one in passwords)
+            made_up = (one for one in passwords if one.password is not None)
+            rows.writerows((one.id, one.username, one.password) for one in made_up)
             out.flush()
 
         yield keep

@@ -17,7 +17,7 @@ from sipguard.manage.errors import InvalidError, Problem
 from sipguard.manage.network import ACCOUNT, NOUNS, RATE_TABLE, Key, Noun
 from sipguard.manage.network_export import currency
 from sipguard.manage.network_file import Files, Line, label
-from sipguard.manage.network_read import Fields
+from sipguard.manage.network_read import SECRETS, Fields
 from sipguard.manage.price_list import PriceListError
 from sipguard.model.rate import RateTable, Rounding
 from sipguard.store import rate
@@ -155,7 +155,9 @@ async def _compare(
         new = {
             name: (None, value)
             for name, value in line.fields.items()
-            if name not in noun.key and (name not in defaults or value != defaults[name])
+            if name not in noun.key
+            and name not in SECRETS
+            and (name not in defaults or value != defaults[name])
         }
         if new or not noun.of_account:
             found.append(Difference(noun, key, Verb.ADDED, new, None, line))

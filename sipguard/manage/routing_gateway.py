@@ -120,9 +120,10 @@ async def create(act: Act, form: NewRoutingGateway) -> RoutingGatewayInfo:
     """
     await act.require(Authorization.GATEWAY)
     owner_key = act.actor.account_key if form.owner_id is None else await act.account_key(form.owner_id)
-    values = form.model_dump(mode="json", exclude={"owner_id", "routes"})
+    values = form.model_dump(mode="json", exclude={"owner_id"})
     await require_for(act, set_apart(form) & OPERATORS)
     await _check(act, values, owner_key is not None)
+    del values["routes"]
     if await act.conn.scalar(select(routing_gateway.c.key).where(routing_gateway.c.id == form.id)):
         raise ConflictError(f"the routing gateway id {form.id} is taken")
     columns = await _columns(act, values)
@@ -205,6 +206,12 @@ async def _check(act: Act, values: Mapping[str, Any], owned: bool) -> None:
     never = sorted(NEVER_FAILED_OVER.intersection(values["failover_codes"]))
     if never:
         raise InvalidError.of("failover_codes", f"{never[0]} means that the callee has said no")
+    prefixes = [one["prefix"] for one in values.get("routes", ())]
+    for at, prefix in enumerate(prefixes):
+        if prefix in prefixes[:at]:
+            raise InvalidError.of(
+                f"routes[{at}].prefix", f"the prefix {prefix or 'of every number'} is there twice"
+            )
     plan = NumberPlan(values["country_code"], values["national_prefix"] or None, ())
     check_plan(plan)
 

@@ -103,6 +103,7 @@ def test_no_agent_sends_us_into_our_own_network(web: Web, host: str) -> None:
         ("root", {"routes": [{"prefix": "x"}]}, 400),
         ("root", {"routes": [{"prefix": "44", "mode": "perhaps"}]}, 400),
         ("root", {"routes": [{"prefix": "44", "weight": 0}]}, 400),
+        ("root", {"routes": [{"prefix": "44"}, {"prefix": "44"}]}, 400),
         ("root", {"routes": [{"prefix": "44", "mode": "continue"}, {"prefix": ""}]}, 201),
     ],
 )
