@@ -23,7 +23,7 @@ MANIFEST := --manifest-path engine/Cargo.toml
 ENGINE_SOURCES := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -type d -o -name '*.rs')
 
 .PHONY: help run test build lint lint-python lint-engine stubs unit unit-python unit-engine \
-        scenarios bench load faults simulate proofs fuzz api-fuzz format deb lock clean sipp phones promtool browser rust agents
+        scenarios bench load faults simulate proofs fuzz api-fuzz format tour deb lock clean sipp phones promtool browser rust agents
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ help: ## List the targets.
 run: build sipp ## Start the daemon on demo data with two demo gateways, until Ctrl-C.
 	@tools/run.sh
 
-test: lint build stubs unit-engine sipp phones promtool browser ## Everything that CI runs, the cheap checks first.
+test: lint build stubs unit-engine sipp phones promtool browser ## Everything that CI runs, the cheap checks first; screenshots in build/screens.
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile
 
 build: $(MADE)/engine $(MADE)/bytecode $(MADE)/pages ## Build the native engine and install sipguard into .venv.
@@ -95,6 +95,10 @@ format: $(MADE)/python | rust ## Rewrite the sources in the house format.
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 	$(CARGO) fmt $(MANIFEST)
+
+tour: build sipp browser ## Look at every page with Chromium (build/screens), and renew the pictures of docs/tour.
+	.venv/bin/pytest tests/ui
+	@tools/tour.sh
 
 deb: $(MADE)/python $(MADE)/pages | rust ## Build a Debian package for this machine's Python: build/sipguard_*.deb.
 	@tools/deb.sh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,10 @@ SCREENS = {
     "gateways": "/gateways",
     "gateways-routing": "/gateways?part=routing",
     "rates": "/rates",
+    "routes": "/routes",
+    "routes-of-a-number": "/routes?number=8801711000001",
+    "cards": "/cards",
+    "account-cards": "/accounts/retail/cards",
     "account-phones": "/accounts/retail/phones",
     "phones": "/phones",
     "alerts": "/alerts",
@@ -106,3 +111,114 @@ def test_a_price_list_is_shown_before_it_is_taken_over(screen: Screen, tmp_path:
     assert "Nothing was changed yet" in screen.page.inner_text("dialog")
     screen.keep("root-price-list")
     screen.check_accessible()
+
+
+def test_cards_are_made_printed_once_and_blocked(screen: Screen, tmp_path: Path) -> None:
+    screen.sign_in("root")
+    screen.open("/accounts/retail/cards")
+    page = screen.page
+    page.click("text=New card batch")
+    for name, value in (("id", "spring"), ("cards", "30"), ("face_value_micros", "5")):
+        page.fill(f"dialog [name={name}]", value)
+    page.click("dialog button[type=submit]")
+    page.wait_for_selector("dialog [role=status]")
+    assert "nowhere kept" in page.inner_text("dialog")
+    screen.check_accessible()
+    with page.expect_download() as told:
+        page.click("text=Save as CSV")
+    told.value.save_as(tmp_path / "cards.csv")
+    head, *rows = (tmp_path / "cards.csv").read_text().splitlines()
+    assert (head, len(rows)) == ("serial,pin", 30)
+    assert len({row.partition(",")[2] for row in rows}) == 30
+    screen.keep("root-cards-made")
+    page.click("dialog >> text=Done")
+    screen.open("/cards/spring")
+    page.wait_for_selector("tbody tr:not(.gap)")
+    assert rows[0].partition(",")[2] not in page.content(), "a PIN is shown once"
+    page.click("tbody tr:not(.gap) >> nth=0 >> button")
+    page.click("dialog button.danger")
+    page.wait_for_selector("tbody >> text=blocked")
+    screen.keep("root-card-batch")
+    screen.check_accessible()
+
+
+def test_a_number_shows_who_would_take_it(screen: Screen) -> None:
+    screen.sign_in("root")
+    screen.open("/routes")
+    screen.page.fill("[name=number]", "+880 1711 000001")
+    screen.page.click("text=Who would take it?")
+    screen.page.wait_for_selector("text=the first to be tried first")
+    screen.page.wait_for_selector("tbody tr:not(.gap)")
+    assert "usual" in screen.page.inner_text("tbody")
+    assert screen.page.inner_text("tbody tr:not(.gap) >> nth=0 >> td >> nth=0") == "1"
+
+
+def test_what_is_not_saved_is_not_lost_by_a_click(screen: Screen) -> None:
+    screen.sign_in("root")
+    screen.open("/accounts/retail/settings")
+    page, asked = screen.page, list[str]()
+    page.wait_for_selector("[name=name]")
+    page.fill("[name=name]", "changed, not saved")
+
+    def stay(dialog: Any) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.click("nav >> text=Gateways >> nth=0")
+    assert asked == ["Leave without saving what was changed?"]
+    assert page.input_value("[name=name]") == "changed, not saved"
+    page.remove_listener("dialog", stay)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click("nav >> text=Gateways >> nth=0")
+    page.wait_for_selector("h1:has-text('Gateways')")
+
+
+def test_a_table_keeps_its_columns_and_goes_to_a_file(screen: Screen, tmp_path: Path) -> None:
+    screen.sign_in("root")
+    screen.open("/accounts?scope=all")
+    page = screen.page
+    page.wait_for_selector("tbody tr:not(.gap)")
+    page.click("summary >> text=Columns")
+    page.uncheck("label:has-text('Currency') input")
+    with page.expect_download() as told:
+        page.click("text=Export")
+    told.value.save_as(tmp_path / "accounts.csv")
+    head, *rows = (tmp_path / "accounts.csv").read_text().splitlines()
+    assert "Currency" not in head
+    assert any(row.startswith("retail,") for row in rows)
+    page.reload()
+    page.wait_for_selector("tbody tr:not(.gap)")
+    assert not page.query_selector("th:has-text('Currency')"), "the choice is remembered"
+
+
+def test_every_screen_fits_a_phone(screen: Screen) -> None:
+    screen.sign_in("root")
+    screen.page.set_viewport_size({"width": 360, "height": 720})
+    wide = []
+    for name, path in SCREENS.items():
+        screen.open(path)
+        screen.page.wait_for_selector("main [aria-busy=true]", state="detached")
+        if screen.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            wide.append(name)
+    assert not wide
+    screen.open("/overview")
+    screen.page.click(".menu-button")
+    screen.page.click("#side >> text=Alerts")
+    screen.page.wait_for_selector("h1:has-text('Alerts')")
+    screen.keep("root-phone-width")
+    screen.check_accessible()
+
+
+def test_texts_are_those_of_a_catalogue(screen: Screen) -> None:
+    """Every text passes through t(): with a catalogue in place the menu, headings and buttons are its."""
+    screen.sign_in("root")
+    screen.open("/overview")
+    told = screen.page.evaluate(
+        """async () => {
+            const text = await import("/ui/lib/text.js");
+            text.translate({ "no limit": "keine Grenze", "{some} of {all}": "{some} von {all}" });
+            return [text.limit(null), text.t("{some} of {all}", { some: 1, all: 2 }), text.t("Accounts")];
+        }"""
+    )
+    assert told == ["keine Grenze", "1 von 2", "Accounts"]

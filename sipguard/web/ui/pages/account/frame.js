@@ -17,6 +17,7 @@ const PARTS = [
   { id: "statement", label: t("Statement"), load: () => import("./statement.js") },
   { id: "gateways", label: t("Gateways"), load: () => import("./gateways.js") },
   { id: "phones", label: t("Phones"), load: () => import("./phones.js") },
+  { id: "cards", label: t("Cards"), load: () => import("./cards.js") },
   { id: "cdrs", label: t("Call records"), load: () => import("./cdrs.js") },
   { id: "audit", label: t("Audit log"), load: () => import("./audit.js") },
 ];
