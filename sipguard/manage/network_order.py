@@ -54,7 +54,7 @@ class _Order:
         tables = self.what.of(RATE_TABLE, Verb.ADDED)
         return [
             *(
-                Step("account.create", one, self._maker(one))
+                Step("account.create", one, self._maker(one), self._deep(one))
                 for one in self.down(self.what.of(ACCOUNT, Verb.ADDED))
             ),
             *_steps(steps.add_table, (one for one in tables if one.key[0] in self._agents_tables)),

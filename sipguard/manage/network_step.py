@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from sipguard.manage import account as accounts
 from sipguard.manage import (
+    account_batch,
     account_delete,
     account_move,
     alert,
@@ -26,12 +27,13 @@ from sipguard.manage import (
     routing_gateway,
     section,
 )
+from sipguard.manage.account_file import Line
 from sipguard.manage.account_form import AccountChanges, NewAccount
 from sipguard.manage.account_move import AccountMove
 from sipguard.manage.authorization_form import Grant, NewTemplate, TemplateChanges
 from sipguard.manage.credential import Told
 from sipguard.manage.desk import Act
-from sipguard.manage.errors import ConflictError
+from sipguard.manage.errors import ConflictError, InvalidError
 from sipguard.manage.gateway_form import (
     MappingGatewayChanges,
     NewCredential,
@@ -52,6 +54,9 @@ from sipguard.store import tree
 from sipguard.store.account import account
 from sipguard.store.phone import phone as phones
 
+NO_JOB = 0
+"""What the audit log has for the job of accounts that no job made."""
+
 Do: TypeAlias = Callable[[Act, Difference], Awaitable[Sequence[Told]]]
 
 
@@ -62,6 +67,8 @@ class Step(NamedTuple):
     """As the audit log has it."""
     what: Difference
     do: Do
+    depth: int = 0
+    """Of an account that is to be, in the tree."""
 
 
 def told(what: Difference) -> Fields:
@@ -109,6 +116,19 @@ async def add_account(act: Act, what: Difference) -> Sequence[Told]:
 async def add_account_without_table(act: Act, what: Difference) -> Sequence[Told]:
     await accounts.create(act, NewAccount.model_validate(told(what) | {"rate_table_id": None}))
     return ()
+
+
+async def add_accounts(act: Act, some: Sequence[Difference]) -> None:
+    """Many at once, none below another of them; by sets, as jobs that import accounts make them.
+
+    Raises InvalidError that names the line of the first that cannot be made.
+    """
+    lines = [Line(at, NewAccount.model_validate(told(one))) for at, one in enumerate(some)]
+    known = account_batch.Known()
+    for problem in await account_batch.check(act, lines, known):
+        place = some[problem.line].place
+        raise InvalidError.of(f"{place}: {problem.field}" if problem.field else place, problem.message)
+    await account_batch.write(act, lines, known, NO_JOB)
 
 
 async def give_table(act: Act, what: Difference) -> Sequence[Told]:

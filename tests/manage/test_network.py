@@ -485,6 +485,23 @@ def test_batches_that_are_interrupted_go_on(model: House, empty: House) -> None:
     assert empty.export() == model.export()
 
 
+def test_many_new_accounts_are_made_by_sets(copy: House) -> None:
+    """As one by one: with tables, agents before those below them, and mistakes by their line."""
+    lines = (copy.files / "accounts.jsonl").read_text()
+    new = [f'{{"id": "x{at}", "currency": "BDT", "rate_table_id": "house", "memo": "m"}}' for at in range(60)]
+    new += [f'{{"id": "y{at}", "agent_id": "x{at}", "call_limit": {at}}}' for at in range(60)]
+    (copy.files / "accounts.jsonl").write_text(lines + "\n".join(new) + "\n")
+    copy.apply()
+    assert not copy.diff()
+    assert copy.rows("SELECT count(*) FROM audit WHERE action = 'account.import'") == [(120,)]
+    assert copy.rows("SELECT count(*) FROM ledger_account WHERE account_key IS NOT NULL") == [(2 * 124,)]
+    wrong = [f'{{"id": "z{at}", "agent_id": "{"x1" if at != 50 else "nobody"}"}}' for at in range(60)]
+    (copy.files / "accounts.jsonl").write_text(lines + "\n".join(new + wrong) + "\n")
+    with refused(f"accounts.jsonl line {4 + 120 + 51} (account z50): agent_id: there is no account nobody"):
+        copy.apply()
+    assert not [id for (id,) in copy.rows("SELECT id FROM account") if id.startswith("z")]
+
+
 def test_what_was_decided_once_is_not_changed(copy: House) -> None:
     copy.edit(
         "phones.jsonl",
