@@ -23,6 +23,7 @@ SCREENS = {
     "cdrs-refused": "/cdrs?outcome=refused",
     "account-authorizations": "/accounts/retail/authorizations",
     "account-sections": "/accounts/customer/sections",
+    "account-thresholds": "/accounts/retail/thresholds",
     "account-audit": "/accounts/retail/audit",
     "approvals": "/approvals",
     "grants": "/grants",
@@ -85,6 +86,8 @@ def test_from_a_refused_call_to_the_rule_that_refused_it(screen: Screen) -> None
     told = screen.page.inner_text(".why")
     assert "section blocked" in told
     assert "customer" in told
+    assert "forbids calls to this number" in told
+    assert screen.page.get_attribute(".why a", "href") == "/accounts/customer/sections"
     assert screen.page.query_selector("svg[role=img]")
     screen.keep("root-refused-call")
     screen.check_accessible()
@@ -222,3 +225,22 @@ def test_texts_are_those_of_a_catalogue(screen: Screen) -> None:
         }"""
     )
     assert told == ["keine Grenze", "1 von 2", "Accounts"]
+
+
+def test_a_threshold_is_set_and_taken_back(screen: Screen) -> None:
+    screen.sign_in("root")
+    screen.open("/accounts/retail/thresholds")
+    page = screen.page
+    page.click("text=New threshold")
+    page.select_option("dialog [name=kind]", "balance_low")
+    page.fill("dialog [name=value]", "12.5")
+    page.check("dialog [name=subtree]")
+    page.click("dialog button[type=submit]")
+    page.wait_for_selector("tbody tr:not(.gap)")
+    row = page.inner_text("tbody tr:not(.gap)")
+    assert "12.50" in row
+    assert "everybody below" in row
+    screen.keep("root-threshold")
+    page.click("tbody tr:not(.gap) >> button")
+    page.click("dialog button.danger")
+    page.wait_for_selector("tbody tr:not(.gap)", state="detached")

@@ -6,6 +6,7 @@ import { isStaff } from "../lib/session.js";
 import { duration, moment, money, number, t } from "../lib/text.js";
 import { Table } from "../lib/table.js";
 import { Badge, Facts, Failure, Head, useLoad } from "../lib/ui.js";
+import { explained } from "../lib/reasons.js";
 import { OUTCOMES } from "./cdrs.js";
 
 export default function CdrPage({ id }) {
@@ -42,9 +43,11 @@ export default function CdrPage({ id }) {
 /** Why it was refused: the level, the rule, and the two values that were compared. */
 function Why({ cdr }) {
   if (!cdr.reason) return null;
+  const help = cdr.outcome === "refused" && explained(cdr);
   const level = cdr.refusal_level === "above" ? t("a level above yours") : cdr.refusal_level;
   return html`<section class="why">
     <h2>${t(cdr.outcome === "refused" ? "Why it was refused" : "Why it was ended")}: ${t(cdr.reason.replaceAll("_", " "))}</h2>
+    ${help && html`<p>${help.text} ${help.href && html`<a href=${help.href}>${t("Where it is set")}</a>`}</p>`}
     <dl>
       ${level && html`<div><dt>${t("At")}</dt><dd>${level}</dd></div>`}
       ${cdr.refusal_rule && html`<div><dt>${t("By rule")}</dt><dd>${cdr.refusal_rule}</dd></div>`}

@@ -19,6 +19,7 @@ const PARTS = [
   { id: "phones", label: t("Phones"), load: () => import("./phones.js") },
   { id: "cards", label: t("Cards"), load: () => import("./cards.js") },
   { id: "cdrs", label: t("Call records"), load: () => import("./cdrs.js") },
+  { id: "thresholds", label: t("Alert thresholds"), load: () => import("./thresholds.js") },
   { id: "audit", label: t("Audit log"), load: () => import("./audit.js") },
 ];
 
