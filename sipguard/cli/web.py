@@ -24,8 +24,7 @@ def web(shell: Shell, with_daemon: bool) -> None:
     `sipguard run` does so by itself, unless [web] says enabled = false.
     """
     if with_daemon:
-        with suppress(OSError):  # where a service may not: pages that are as eager as calls, not none
-            os.nice(NICENESS)
+        yield_to_calls()
         threading.Thread(target=_end_with_daemon, daemon=True).start()
     import asyncio
 
@@ -36,6 +35,12 @@ def web(shell: Shell, with_daemon: bool) -> None:
             asyncio.run(server.serve(shell.config))
         except server.CannotServeError as error:
             raise WrongError(str(error)) from None
+
+
+def yield_to_calls() -> None:
+    """Be nice; where a service may not, there are pages that are as eager as calls, not none."""
+    with suppress(OSError):
+        os.nice(NICENESS)
 
 
 def _end_with_daemon() -> None:
