@@ -41,7 +41,7 @@ def number(user: str) -> str:
 
 def answered(office: Office) -> int:
     """Answered calls on record."""
-    return len(office.daemon.json("cdr", "list", "--status", "200"))
+    return len(office.daemon.json("cdr", "list", "--status", "200", "--limit", "1000"))
 
 
 @pytest.mark.scenario

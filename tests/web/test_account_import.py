@@ -66,6 +66,7 @@ def test_a_file_with_its_agents_first_becomes_a_tree(web: Web) -> None:
     assert [one["id"] for one in seen["items"] if one["noun"] == "account"] == ["z", "y", "x"]
 
 
+@pytest.mark.bypass("E04")
 def test_a_batch_with_a_mistake_is_left_out_whole_and_every_mistake_is_told_by_line(web: Web) -> None:
     lines = (
         "id,agent_id,currency,call_limit,valid_from,valid_till,rate_table_id",

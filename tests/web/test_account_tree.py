@@ -211,6 +211,7 @@ def test_a_lock_is_set_and_taken_off_again(web: Web) -> None:
     ]
 
 
+@pytest.mark.bypass("E28")
 def test_search_looks_into_ids_names_and_memos_and_takes_signs_as_they_are(web: Web) -> None:
     make(web, "shop", "ann", name="Ann's 100% phones")
     make(web, "shop", "bob", memo="Knows ANN")
@@ -250,6 +251,7 @@ def test_every_order_is_the_same_by_pages_as_at_once(web: Web, sort: str, scope:
     assert values == sorted(values, reverse=sort.startswith("-"))
 
 
+@pytest.mark.bypass("E28")
 def test_a_cursor_of_another_order_is_refused(web: Web) -> None:
     cursor = web.client.get(URL, params={"limit": "1"}, headers=web.be("root")).json()["next_cursor"]
     params = {"sort": "balance", "cursor": cursor}

@@ -59,6 +59,7 @@ def rest(peer: socket.socket) -> bytes:
     return answer
 
 
+@pytest.mark.bypass("E31")
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
@@ -110,6 +111,7 @@ def test_a_chunked_body_has_the_same_limit(address: tuple[str, int], monkeypatch
     assert head.split()[1] == b"413"
 
 
+@pytest.mark.bypass("E31")
 @pytest.mark.parametrize(
     ("begun", "status"),
     [
@@ -124,6 +126,7 @@ def test_the_slow_are_not_waited_for(address: tuple[str, int], begun: bytes, sta
     assert (answer.split()[1] if answer else b"") == status
 
 
+@pytest.mark.bypass("E31")
 def test_a_request_that_drips_in_gets_no_more_time(address: tuple[str, int]) -> None:
     with socket.create_connection(address, timeout=20) as peer:
         try:
@@ -135,6 +138,7 @@ def test_a_request_that_drips_in_gets_no_more_time(address: tuple[str, int]) -> 
         assert b"408" in peer.recv(65_536)
 
 
+@pytest.mark.bypass("E31")
 def test_idle_connections_keep_nobody_out(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_SECONDS", 60.0)
     monkeypatch.setattr(Connection, "connections_max", 50)

@@ -114,6 +114,7 @@ def test_what_a_routing_gateway_is_made_of(
     assert made.status_code == status, made.text
 
 
+@pytest.mark.bypass("E38")
 def test_agents_see_their_own_gateways_and_no_cost(web: Web) -> None:
     assert routing(web, "root", id="vendor").status_code == 201
     assert routing(web, "north", id="of-north", host="8.8.4.4").status_code == 201

@@ -58,6 +58,7 @@ def test_whose_tables_they_are(web: Web, who: str | None, method: str, path: str
     assert answer.status_code == status, answer.text
 
 
+@pytest.mark.bypass("E38")
 def test_an_agent_sees_what_it_pays_and_nothing_above(web: Web) -> None:
     lists = {"csv": LIST}
     assert (

@@ -125,6 +125,7 @@ def test_what_is_refused(web: Web, who: str | None, id: str, form: dict[str, Any
     assert judged(web, "shop") == []
 
 
+@pytest.mark.bypass("E18")
 def test_rules_are_changed_only_by_who_has_read_them(web: Web) -> None:
     north, url = web.be("north"), f"{URL}/shop/sections"
     tag = web.client.get(url, headers=north).headers["etag"]
