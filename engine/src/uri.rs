@@ -444,16 +444,27 @@ fn params_agree(a: &Uri<'_>, b: &Uri<'_>) -> bool {
         return true;
     }
     pairs(a.params).count() <= MAX_COMPARED
-        && pairs(a.params).all(|(name, value)| match b.param(name) {
-            Some(found) => match (value, found) {
-                (Some(value), Some(found)) => same(value, found, true),
-                (value, found) => value == found,
-            },
-            // The others are ignored where one side lacks them; not so in a tel URI (RFC 3966 section 4).
-            None => {
-                a.scheme != Scheme::Tel && !MUST_AGREE.iter().any(|known| same(name, known, true))
+        && pairs(a.params).all(|(name, value)| {
+            let mut found = pairs(b.params).filter(|(other, _)| same(name, other, true));
+            match found.next() {
+                // One name twice is against section 19.1.1; a URI that has it still equals itself.
+                Some((_, first)) => {
+                    same_value(value, first) || found.any(|(_, other)| same_value(value, other))
+                }
+                // The others are ignored where one side lacks them; not so in a tel URI (RFC 3966 section 4).
+                None => {
+                    a.scheme != Scheme::Tel
+                        && !MUST_AGREE.iter().any(|known| same(name, known, true))
+                }
             }
         })
+}
+
+fn same_value(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => same(a, b, true),
+        (a, b) => a == b,
+    }
 }
 
 /// Headers are never ignored; their order is.
