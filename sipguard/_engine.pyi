@@ -636,8 +636,14 @@ class Engine:
         user: str | None,
         trusted: bool = False,
         caller: Caller | None = None,
+        beside: Sequence[Target] | None = None,
     ) -> bool:
         """Send the INVITE to `target` with `user` as the only user part; False if the call is gone.
+
+        `beside`: further targets that are asked at the same time (RFC 3261 section 16.6), contacts of one
+        phone. The first 2xx is the answer and the others are cancelled; `Failed` comes once, when all have
+        failed, with 603 and the like where one has said so for all. More targets than Max-Breadth allows
+        (RFC 5393) fail with 440.
 
         Unless `trusted`, identity headers of the caller stay behind, here and in its later requests of the
         call (RFC 3325 section 5). `caller`: who calls, where a gateway is told other things of it. A caller

@@ -147,7 +147,8 @@ def send(exchange: Exchange, call: Call, now: Moment) -> None:
         exchange.tracer.sent(call)
     told = caller.presented(call.permit, candidate.gateway)
     shown = None if told is None else _shown(told)
-    forwarded = exchange.engine.forward(call.id, call.ways[0].target, candidate.number, trusted, shown)
+    way = call.ways[0]
+    forwarded = exchange.engine.forward(call.id, way.target, candidate.number, trusted, shown, way.beside)
     assert forwarded, f"call {call.id} is unknown to the engine"
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from ipaddress import ip_address
+from itertools import groupby
+from operator import attrgetter
 
 import structlog
 from msgspec.structs import replace
@@ -25,7 +27,7 @@ from sipguard.store.database import Database
 log = structlog.get_logger()
 
 NEXT_CONTACT_MS = 20_000
-"""A contact that rings so long gives way to the next one of the same phone: about five rings."""
+"""Contacts that ring so long give way to the next ones of the same phone: about five rings."""
 
 
 class Locations:
@@ -90,16 +92,24 @@ class Locations:
 
 
 def contact_ways(contacts: tuple[Contact, ...]) -> tuple[Way, ...]:
-    """The contacts of a phone as ways to it, in their order, but for those that the engine cannot call."""
+    """The contacts of a phone as ways to it, in their order, but for those that the engine cannot call.
+
+    Contacts of one q ring together, those of a lower one when they have not answered (RFC 3261 section 16.6).
+    """
+    groups = [tuple(group) for _, group in groupby(contacts, key=attrgetter("q"))]
     ways = []
-    for position, contact in enumerate(contacts):
-        is_last = position == len(contacts) - 1
-        try:
-            made = target(contact, RING_TIMEOUT_MS if is_last else NEXT_CONTACT_MS)
-        except ValueError as error:
-            log.warning("registrar.contact_unusable", uri=contact.uri, error=str(error))
-            continue
-        ways.append(Way(Location(contact.transport, contact.host, contact.port), made))
+    for position, group in enumerate(groups):
+        is_last = position == len(groups) - 1
+        made = []
+        for contact in group:
+            try:
+                made.append((contact, target(contact, RING_TIMEOUT_MS if is_last else NEXT_CONTACT_MS)))
+            except ValueError as error:
+                log.warning("registrar.contact_unusable", uri=contact.uri, error=str(error))
+        if made:
+            (contact, first), *others = made
+            location = Location(contact.transport, contact.host, contact.port)
+            ways.append(Way(location, first, tuple(other for _, other in others)))
     return tuple(ways)
 
 

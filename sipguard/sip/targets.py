@@ -44,10 +44,12 @@ def target(gateway: RoutingGateway, location: Location, listeners: Listeners) ->
 
 
 class Way(NamedTuple):
-    """One way to a gateway."""
+    """One way to a gateway, or to contacts of a phone that ring together."""
 
     location: Location
     target: Target
+    beside: tuple[Target, ...] = ()
+    """Asked at the same time as `target`."""
 
 
 class Destination:

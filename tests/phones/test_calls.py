@@ -135,6 +135,83 @@ def test_contacts_are_tried_by_preference(stage: Stage) -> None:
     assert not low.pending()
 
 
+def test_equal_contacts_ring_together_and_the_first_answer_wins(stage: Stage) -> None:
+    """One call, one hold, one record, on bob's only line; the other is told that it was taken elsewhere."""
+    desk, mobile = stage.peer(BOB_HOME, 5061), stage.peer(BOB_HOME, 5062)
+    bind(stage, f"<sip:bob@{desk.host}:5061>, <sip:bob@{desk.host}:5062>")
+    request, at_desk = ring(stage, desk)
+    at_mobile = mobile.receive("INVITE", call_id=request.call_id)
+    held = stage.daemon.status()["held_micros"]
+    assert held > 0
+    for phone, invite in ((desk, at_desk), (mobile, at_mobile)):
+        phone.send(answer(invite, "180 Ringing", tag=f"bob{phone.port}"))
+    trunk = stage.peer(TRUNK)
+    trunk.receive(180, call_id=request.call_id)
+    mobile.send(answer(at_mobile, "200 OK", tag="bob5062", contact=f"<sip:bob@{mobile.host}:5062>"))
+    cancel = desk.receive("CANCEL", call_id=request.call_id)
+    assert cancel.get("Reason").startswith("SIP;cause=200;")
+    desk.send(answer(cancel, "200 OK"))
+    desk.send(answer(at_desk, "487 Request Terminated", tag="bob5061"))
+    desk.receive("ACK", call_id=request.call_id)
+    ok = stage.final(trunk, request)
+    assert (ok.status, ok.get("To").endswith("bob5062")) == (200, True)
+    routes = "".join(f"Route: {value}\r\n" for value in reversed(ok.all("Record-Route")))
+    inside = replace(request, uri=f"sip:bob@{mobile.host}:5062", to=ok.get("To"), extra=routes)
+    trunk.send(replace(inside, method="ACK").text.replace("CSeq: 1 INVITE", "CSeq: 1 ACK"))
+    mobile.receive("ACK", call_id=request.call_id)
+    assert stage.daemon.status()["held_micros"] == held, "as much as for one"
+    trunk.send(replace(inside, method="BYE", cseq=2).text)
+    bye = mobile.receive("BYE", call_id=request.call_id)
+    mobile.send(answer(bye, "200 OK"))
+    trunk.receive(200, call_id=request.call_id)
+    assert stage.cdr(request.call_id)["outcome"] == "answered"
+    assert not desk.pending()
+
+
+def test_a_caller_that_gives_up_stops_every_phone(stage: Stage) -> None:
+    desk, mobile = stage.peer(BOB_HOME, 5061), stage.peer(BOB_HOME, 5062)
+    bind(stage, f"<sip:bob@{desk.host}:5061>, <sip:bob@{desk.host}:5062>")
+    request, at_desk = ring(stage, desk)
+    at_mobile = mobile.receive("INVITE", call_id=request.call_id)
+    phones = ((desk, at_desk), (mobile, at_mobile))
+    for phone, invite in phones:
+        phone.send(answer(invite, "180 Ringing", tag="bob"))
+        stage.peer(TRUNK).receive(180, call_id=request.call_id)
+    stage.peer(TRUNK).send(request.text.replace("INVITE ", "CANCEL ", 1).replace("1 INVITE", "1 CANCEL"))
+    for phone, invite in phones:
+        phone.send(answer(phone.receive("CANCEL", call_id=request.call_id), "200 OK"))
+        phone.send(answer(invite, "487 Request Terminated", tag="bob"))
+    response = stage.peer(TRUNK).receive(487, call_id=request.call_id)
+    stage.peer(TRUNK).send(ack(response, stage.daemon.host))
+    assert stage.cdr(request.call_id)["ended_by"] == "caller"
+
+
+def test_all_equal_contacts_fail_before_those_of_a_lower_q_ring(stage: Stage) -> None:
+    """And a decline of one is one for all, once the others are over (RFC 3261 section 16.7 step 5)."""
+    desk, mobile, last = (stage.peer(BOB_HOME, port) for port in (5061, 5062, 5063))
+    at = f"<sip:bob@{desk.host}"
+    bind(stage, f"{at}:5061>;q=0.8, {at}:5062>;q=0.8, {at}:5063>;q=0.2")
+    request, at_desk = ring(stage, desk)
+    at_mobile = mobile.receive("INVITE", call_id=request.call_id)
+    desk.send(answer(at_desk, "486 Busy Here"))
+    desk.receive("ACK", call_id=request.call_id)
+    assert not last.pending()
+    mobile.send(answer(at_mobile, "480 Temporarily Unavailable"))
+    at_last = last.receive("INVITE", call_id=request.call_id)
+    last.send(answer(at_last, "404 Not Found"))
+    last.receive("ACK", call_id=request.call_id)
+    assert refused(stage, request).status in (404, 480, 486)
+    request, at_desk = ring(stage, desk)
+    at_mobile = mobile.receive("INVITE", call_id=request.call_id)
+    mobile.send(answer(at_mobile, "180 Ringing", tag="m"))
+    stage.peer(TRUNK).receive(180, call_id=request.call_id)
+    desk.send(answer(at_desk, "603 Decline"))
+    mobile.send(answer(mobile.receive("CANCEL", call_id=request.call_id), "200 OK"))
+    mobile.send(answer(at_mobile, "487 Request Terminated", tag="m"))
+    assert refused(stage, request).status == 603
+    assert not last.pending()
+
+
 def test_both_directions_share_the_limit_of_a_phone(stage: Stage) -> None:
     """bob's call_limit is 1."""
     phone = stage.peer(BOB_HOME)

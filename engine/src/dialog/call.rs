@@ -72,8 +72,12 @@ pub struct Call {
     pub invite: Option<Arc<Message>>,
     /// The INVITE's server transaction.
     pub server: Option<Id<Server>>,
-    /// The INVITE's present client transaction.
+    /// The INVITE's present client transaction; where it is answered, the one that was.
     pub client: Option<Id<Client>>,
+    /// Its others, where several contacts are asked at once (16.6); none without `client`.
+    pub beside: Vec<Id<Client>>,
+    /// 6xx of one of them: it speaks for all, once they are over (16.7 step 5).
+    pub declined: Option<u16>,
     /// The caller has cancelled.
     pub cancelled: bool,
     /// When the first provisional response other than 100 was passed on.
@@ -116,6 +120,22 @@ impl Call {
     /// The leg with this tag.
     pub fn leg(&mut self, tag: &[u8]) -> Option<&mut Leg> {
         self.legs.iter_mut().find(|leg| *leg.party.tag == *tag)
+    }
+
+    /// Its client transactions that are not over.
+    pub fn branches(&self) -> impl Iterator<Item = Id<Client>> + '_ {
+        self.client.into_iter().chain(self.beside.iter().copied())
+    }
+
+    /// One of them is over. False where it was none.
+    pub fn end_branch(&mut self, id: Id<Client>) -> bool {
+        if self.client == Some(id) {
+            self.client = self.beside.pop();
+            return true;
+        }
+        let before = self.beside.len();
+        self.beside.retain(|other| *other != id);
+        self.beside.len() < before
     }
 
     /// Policy has judged its number; else it only passes through, as a relay's would.

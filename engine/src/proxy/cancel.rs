@@ -41,8 +41,14 @@ impl Endpoint {
         if matches!(call.phase, Phase::Deciding | Phase::Proceeding) {
             call.cancelled = true;
         }
-        if let Some(client) = call.client {
-            self.cancel_client(client, &reason);
+        let pending: Vec<_> = call.branches().collect();
+        self.cancel_all(&pending, &reason);
+    }
+
+    /// The same for all of several. `reason`: whole header lines.
+    pub(crate) fn cancel_all(&mut self, clients: &[Id<Client>], reason: &[u8]) {
+        for client in clients {
+            self.cancel_client(*client, reason);
         }
     }
 

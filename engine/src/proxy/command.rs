@@ -5,15 +5,11 @@ use std::net::SocketAddr;
 
 use crate::dialog::{self, Held, Leg, Phase};
 use crate::endpoint::{Endpoint, SEQUENCE_BITS};
-use crate::event::{Cause, Side};
+use crate::event::Side;
 use crate::message::Message;
 use crate::parse::MAX_MESSAGE;
-use crate::proxy::forward::{self, Edits, RecordRoute};
-use crate::proxy::hide::Shown;
-use crate::proxy::identity::Caller;
-use crate::proxy::refused::Said;
+use crate::proxy::forward;
 use crate::proxy::response::redirects;
-use crate::proxy::send::Outgoing;
 use crate::proxy::validate::SIPS_NOT_ALLOWED;
 use crate::timer::{Nanos, Timer};
 use crate::transaction::table::Origin;
@@ -62,123 +58,6 @@ pub struct Contact {
 }
 
 impl Endpoint {
-    /// Send the INVITE of a call to a gateway. False if the call is gone.
-    ///
-    /// `user` is the only user part that leaves; None keeps the request URI and all headers that came in, which is
-    /// for relays that judge no numbers. A request outside a dialog that policy was asked about goes the same way.
-    pub fn forward(&mut self, id: u64, target: &Target, user: Option<&str>) -> bool {
-        self.forward_for(id, target, user, false, None)
-    }
-
-    /// The same for a caller that may be `trusted`: what it says of identities goes along then, now and in every
-    /// later request of the call. `caller`: who calls, where a gateway is told other things of it.
-    pub fn forward_for(
-        &mut self,
-        id: u64,
-        target: &Target,
-        user: Option<&str>,
-        trusted: bool,
-        caller: Option<&Caller>,
-    ) -> bool {
-        let Some(call) = self.calls.get_mut(&id) else {
-            return self.forward_request(id, target, user);
-        };
-        let (Some(invite), Some(server_id), None) = (call.invite.clone(), call.server, call.client)
-        else {
-            return false;
-        };
-        if !matches!(call.phase, Phase::Deciding | Phase::Proceeding) {
-            return false;
-        }
-        let first = call.phase == Phase::Deciding;
-        let (cancelled, token) = (call.cancelled, call.token);
-        call.phase = Phase::Proceeding;
-        call.takes_refer = target.takes_refer;
-        call.to_phone = target.contact.is_some();
-        let secure = call.secure;
-        if first {
-            self.answer(server_id, 100, "Trying", b"");
-        }
-        if cancelled {
-            // The CANCEL came before the decision: nothing leaves.
-            self.branch_failed(id, 487, Cause::Response, Said::default());
-            return true;
-        }
-        if secure && target.transport != Transport::Tls {
-            self.branch_failed(id, 480, Cause::Transport, Said::default());
-            return true;
-        }
-        let flow = self.flow_to(target);
-        let request_uri = request_uri_for(&invite, target, user);
-        let shown = match user {
-            Some(_) => self.show(id, target, flow, &request_uri, trusted, caller),
-            None => Some(Shown::all()),
-        };
-        let Some(Shown { screen, veil, mask }) = shown else {
-            // RFC 3323 5: privacy that cannot be had, and the caller would rather not call.
-            self.branch_failed(id, 500, Cause::Response, Said::default());
-            return true;
-        };
-        self.unveil(id, server_id, screen, veil);
-        let branch = self.keys.random();
-        let Some(server) = self.table.servers.get(server_id) else {
-            return false;
-        };
-        let (via, inbound) = (server.via.clone(), server.reply);
-        let loop_key = self
-            .keys
-            .loop_key(&invite.bytes, &invite.index, server.source.ip());
-        let session = self.session_edit(server_id, &invite.bytes, &invite.index);
-        let mut out = Vec::with_capacity(invite.bytes.len() + 256);
-        forward::print(
-            &mut out,
-            &invite.bytes,
-            &invite.index,
-            &Edits {
-                request_uri: &request_uri,
-                hop: self.hop(flow),
-                branch,
-                loop_key: Some(loop_key),
-                via: via.as_deref(),
-                record_route: Some(RecordRoute {
-                    token,
-                    inbound: self.hop(inbound),
-                    secure,
-                }),
-                routes: target
-                    .contact
-                    .as_ref()
-                    .map_or(&b""[..], |contact| contact.routes.as_bytes()),
-                screen,
-                authenticator: self.authenticator.as_ref(),
-                mask: mask.as_ref(),
-                renumber: None,
-                session,
-            },
-        );
-        let flow = self.flow_for_length(flow, &mut out);
-        if out.len() > longest(flow.transport) {
-            self.branch_failed(id, 513, Cause::Transport, Said::default());
-            return true;
-        }
-        let client = self.send_request(Outgoing {
-            branch,
-            flow,
-            bytes: out.into_boxed_slice(),
-            origin: Origin::Call,
-            call: id,
-            ring_timeout: Some(target.ring_timeout),
-        });
-        self.arm(target.answer_timeout, Timer::NoAnswer, client.raw());
-        if let Some(sent) = self.table.clients.get_mut(client) {
-            sent.switched = flow.transport != target.transport;
-        }
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.client = Some(client);
-        }
-        true
-    }
-
     /// Refuse a call that nothing was forwarded for. `extra`: whole header lines.
     pub fn reject(&mut self, id: u64, status: u16, phrase: &str, extra: &[u8]) -> bool {
         let Some(call) = self.calls.get(&id) else {
@@ -203,7 +82,9 @@ impl Endpoint {
         if !matches!(call.phase, Phase::Deciding | Phase::Proceeding) {
             return false;
         }
-        if let Some(client) = call.client.take() {
+        let pending: Vec<_> = call.branches().collect();
+        (call.client, call.beside) = (None, Vec::new());
+        for client in pending {
             self.abandon(client);
         }
         self.reject(id, status, phrase, extra)
@@ -242,6 +123,10 @@ impl Endpoint {
             Some(best) if best.status == 480 => {
                 self.answer(server, 480, "Temporarily Unavailable", SIPS_NOT_ALLOWED);
                 480
+            }
+            Some(best) if best.status == 440 => {
+                self.answer(server, 440, "Max-Breadth Exceeded", b"");
+                440
             }
             Some(best) if best.status == 500 => {
                 self.answer(server, 500, "Server Internal Error", b"");

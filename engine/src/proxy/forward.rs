@@ -37,6 +37,8 @@ pub struct Edits<'a> {
     pub renumber: Option<Renumber>,
     /// What of the session timers changes (RFC 4028 8.1).
     pub session: SessionEdit,
+    /// How many branches it may become further on (RFC 5393 5.3); None: as many as it came with.
+    pub breadth: Option<u64>,
 }
 
 /// Numbers of a request in a dialog in which we have sent requests of our own.
@@ -115,6 +117,9 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
                 );
                 out.extend_from_slice(b"\r\n");
             }
+            Name::MaxBreadth if edits.breadth.is_some() => {
+                keep_until(out, field.line.start, field.line.end);
+            }
             Name::Route => keep_until(out, field.line.start, field.line.end),
             _ if edits.mask.is_some_and(|mask| changes(mask, field.name)) => {
                 keep_until(out, field.line.start, field.line.end);
@@ -151,6 +156,11 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
     keep_until(out, index.blank.start, index.blank.end);
     if index.max_forwards.is_none() {
         out.extend_from_slice(b"Max-Forwards: 70\r\n");
+    }
+    if let Some(breadth) = edits.breadth {
+        out.extend_from_slice(b"Max-Breadth: ");
+        print::decimal(out, breadth);
+        out.extend_from_slice(b"\r\n");
     }
     session.append(out);
     if let Some(mask) = edits.mask {

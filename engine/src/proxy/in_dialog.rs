@@ -300,6 +300,7 @@ impl Endpoint {
                 mask: mask.as_ref(),
                 renumber,
                 session,
+                breadth: None,
             },
         );
         Some((out.into_boxed_slice(), flow))

@@ -2,12 +2,15 @@
 //!
 //! What comes in: [`request`] (16.3, 16.4), [`validate`], [`loops`], [`ack`], [`cancel`] (16.10), [`in_dialog`],
 //! [`out_of_dialog`], [`response`] (16.7), [`timeout`] (16.8). Who it is from:
-//! [`challenge`] (22.3). What policy orders: [`command`] (16.6). How it is printed: [`forward`], [`reply`], [`derive`],
+//! [`challenge`] (22.3). What policy orders: [`command`], and what an INVITE
+//! becomes by it: [`branch`] (16.6), [`breadth`]. How it is printed: [`forward`], [`reply`], [`derive`],
 //! [`originate`], [`probe`]; what a caller may not tell a gateway: [`screen`]; what it is told of the caller:
 //! [`identity`], [`privacy`]; what each side is shown of the other: [`hide`]. Calls whose ends vanish: [`ping`],
 //! [`session`]. How it leaves: [`respond`], [`send`].
 
 pub mod ack;
+pub mod branch;
+pub mod breadth;
 pub mod cancel;
 pub mod challenge;
 pub mod command;

@@ -93,6 +93,7 @@ impl Endpoint {
                 screen: user.map_or(Screen::Open, |_| Screen::Untrusted),
                 authenticator: self.authenticator.as_ref(),
                 mask: None,
+                breadth: None,
                 renumber: None,
                 session: SessionEdit::default(),
             },

@@ -122,6 +122,8 @@ impl Endpoint {
             invite: Some(request.clone()),
             server: Some(server),
             client: None,
+            beside: Vec::new(),
+            declined: None,
             cancelled: false,
             ringing: None,
             lost: false,

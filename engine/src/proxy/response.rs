@@ -152,7 +152,7 @@ impl Endpoint {
                     self.arm(TRANSACTION, Timer::M, id.raw());
                 }
                 match origin {
-                    Origin::Call => self.accepted(call, message, status),
+                    Origin::Call => self.accepted(call, id, message, status),
                     Origin::Relay(server) => {
                         self.refresh(call, server, message);
                         self.pass_back(server, message, status);
@@ -255,7 +255,7 @@ impl Endpoint {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        if call.client != Some(client) {
+        if !call.branches().any(|branch| branch == client) {
             return;
         }
         let mut bytes = Vec::with_capacity(message.bytes.len());
@@ -266,19 +266,30 @@ impl Endpoint {
         }
         self.branch_failed(
             id,
+            Some(client),
             status,
             Cause::Response,
             Said::by(message, status, bytes),
         );
     }
 
-    /// The present branch of a call is over without an answer.
-    pub(crate) fn branch_failed(&mut self, id: u64, status: u16, cause: Cause, said: Said) {
+    /// A branch of a call is over without an answer, or none could be begun; policy is told when none is left.
+    pub(crate) fn branch_failed(
+        &mut self,
+        id: u64,
+        client: Option<Id<Client>>,
+        status: u16,
+        cause: Cause,
+        said: Said,
+    ) {
         let bytes = said.bytes;
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        call.client = None;
+        if call.phase != Phase::Proceeding || client.is_some_and(|client| !call.end_branch(client))
+        {
+            return;
+        }
         // A response beats none of the same rank: what a gateway said tells more than our silence about it.
         let judged = call.is_judged();
         let better = call.best.as_ref().is_none_or(|best| {
@@ -288,6 +299,16 @@ impl Endpoint {
         if better {
             call.best = Some(Best { status, bytes });
         }
+        if call.client.is_some() {
+            // 16.7 step 5: with a 6xx nobody else need go on, and yet a 2xx that comes is still the answer.
+            if status >= 600 {
+                call.declined = Some(status);
+                let pending: Vec<_> = call.branches().collect();
+                self.cancel_all(&pending, b"");
+            }
+            return;
+        }
+        let status = call.declined.take().unwrap_or(status);
         let (cancelled, early_media, ringing) = (call.cancelled, call.early_media, call.ringing);
         self.events.push(Event::Failed {
             call: id,
@@ -303,7 +324,7 @@ impl Endpoint {
     }
 
     /// A 2xx: held until it is recorded; further ones follow the first.
-    fn accepted(&mut self, id: u64, message: Incoming, status: u16) {
+    fn accepted(&mut self, id: u64, client: Id<Client>, message: Incoming, status: u16) {
         let tag = message.index.to.tag.of(message.bytes);
         let mut bytes = Vec::with_capacity(message.bytes.len());
         let server = self.calls.get(&id).and_then(|call| call.server);
@@ -320,10 +341,16 @@ impl Endpoint {
                 call.phase = Phase::Answering;
                 call.invite = None;
                 call.best = None;
+                // Step 10: the others are cancelled. One whose 2xx crosses that is a fork that has answered, too.
+                call.end_branch(client);
+                let others: Vec<_> = call.branches().collect();
+                call.beside.clear();
+                call.client = Some(client);
                 call.held.push_back(Held::Response {
                     status,
                     bytes: bytes.into_boxed_slice(),
                 });
+                self.cancel_all(&others, ELSEWHERE);
                 self.session_begins(id, leg, message, server);
                 self.ask_names(id);
                 if let Some(call) = self.calls.get(&id) {
@@ -546,6 +573,9 @@ impl Endpoint {
         }
     }
 }
+
+/// Told to those who were asked beside who answered, so that it is no missed call there (RFC 3326 section 3.1).
+const ELSEWHERE: &[u8] = b"Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n";
 
 /// Whether that is news.
 fn retarget(

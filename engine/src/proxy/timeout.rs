@@ -167,7 +167,7 @@ impl Endpoint {
         {
             let call = client.call;
             self.abandon(id);
-            self.branch_failed(call, 408, Cause::Timeout, Said::default());
+            self.branch_failed(call, Some(id), 408, Cause::Timeout, Said::default());
         }
     }
 
@@ -216,15 +216,7 @@ impl Endpoint {
         let (call, origin) = (client.call, client.origin);
         let status = if cause == Cause::Transport { 503 } else { 408 };
         match origin {
-            Origin::Call => {
-                if self
-                    .calls
-                    .get(&call)
-                    .is_some_and(|call| call.client == Some(id))
-                {
-                    self.branch_failed(call, status, cause, Said::default());
-                }
-            }
+            Origin::Call => self.branch_failed(call, Some(id), status, cause, Said::default()),
             Origin::Relay(server) => self.answer(server, 408, "Request Timeout", b""),
             Origin::Own | Origin::Probe(_) | Origin::Ping(..) | Origin::Abandoned => {}
         }

@@ -353,7 +353,7 @@ impl PyEngine {
         self.shared.endpoint().ask_requests(ask);
     }
 
-    #[pyo3(signature = (call, target, user, trusted=false, caller=None))]
+    #[pyo3(signature = (call, target, user, trusted=false, caller=None, beside=None))]
     fn forward(
         &self,
         call: u64,
@@ -361,12 +361,19 @@ impl PyEngine {
         user: Option<&str>,
         trusted: bool,
         caller: Option<&PyCaller>,
+        beside: Option<Vec<PyRef<'_, PyTarget>>>,
     ) -> bool {
         let user = user.map(one_line);
         let caller = caller.map(|caller| &caller.0);
-        self.shared
-            .endpoint()
-            .forward_for(call, &target.0, user.as_deref(), trusted, caller)
+        let beside = beside.unwrap_or_default();
+        let mut endpoint = self.shared.endpoint();
+        if beside.is_empty() {
+            return endpoint.forward_for(call, &target.0, user.as_deref(), trusted, caller);
+        }
+        let targets: Vec<_> = std::iter::once(&target.0)
+            .chain(beside.iter().map(|other| &other.0))
+            .collect();
+        endpoint.fork(call, &targets, user.as_deref(), trusted, caller)
     }
 
     fn resolve_names(&self, ask: bool) {

@@ -389,10 +389,13 @@ impl World {
             asserted: (call % 4 != 0).then(|| "44".to_owned()),
             by_remote_party: call % 4 == 1,
         });
-        let target = target(peer, self.setup);
+        let (one, other) = (target(peer, self.setup), target(2, self.setup));
         let trusted = self.setup.trusts_caller;
+        // Some ring in two or three places at once.
+        let all = [&one, &other, &one];
+        let asked = all.get(..(call % 4).max(1) as usize).unwrap_or_default();
         self.sg
-            .forward_for(call, &target, Some(JUDGED), trusted, caller.as_ref())
+            .fork(call, asked, Some(JUDGED), trusted, caller.as_ref())
     }
 
     fn carry_out(&mut self, order: Order) {
