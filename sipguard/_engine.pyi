@@ -721,3 +721,64 @@ class PrefixMap:
     def all(self, space: int, digits: str) -> list[int]:
         """Values of every prefix of `digits` in `space`, the longest first."""
     def __len__(self) -> int: ...
+
+@final
+class PrefixRows:
+    """Rows on their way into a book. Made by `PrefixBook.rows`; of one thread."""
+
+    def add(self, rows: list[str]) -> None:
+        """Take rows in, each as "key space prefix plain value shape label" with a tab between.
+
+        key, value: 64 bits; space: not negative; prefix: 0 to 18 ASCII digits; plain: "1" where the row
+        counts as it stands, "0" where more has to be asked; shape and label: texts, kept once for all rows
+        that have the same. The label is the rest of the row, whatever is in it. Raises ValueError that names
+        the key.
+        """
+    def shapes(self) -> list[tuple[str, int]]:
+        """Every shape among them, with the key of the first row that has it."""
+    def spaces(self) -> list[int]:
+        """The spaces that they are of, in no order."""
+    def __len__(self) -> int: ...
+
+@final
+class PrefixBook:
+    """Rows that are found by the longest prefix, in many spaces that change one by one. Immutable: the next
+    book shares with this one the sheets of all spaces that did not change."""
+
+    def __new__(cls) -> PrefixBook:
+        """Without a row."""
+    def rows(self) -> PrefixRows:
+        """Rows for the next book."""
+    def patched(
+        self, cleared: Sequence[int], gone: Sequence[tuple[int, int]], rows: PrefixRows
+    ) -> PrefixBook:
+        """The next book: without all that the spaces `cleared` have, without the rows `gone` (space and key),
+        with `rows`. A row takes the place of one with its key in its space. Other threads go on meanwhile.
+
+        Raises ValueError where `rows` were put into a book before.
+        """
+    def sheet(self, space: int) -> PrefixSheet | None:
+        """The rows of a space; None where it has none."""
+    def spaces(self) -> list[int]:
+        """The spaces that have rows, in no order."""
+    def heap_bytes(self) -> int:
+        """Bytes that it takes, those that it shares with other books included; without texts."""
+    def __len__(self) -> int: ...
+
+@final
+class PrefixSheet:
+    """The rows of one space, ordered by prefix, then value, then key. Immutable."""
+
+    def longest(self, digits: str) -> int:
+        """Position of the first row of the longest prefix of `digits`; -1 where none matches. Where it is not
+        plain, or not the only one of its prefix: -2 less the position."""
+    def value(self, digits: str) -> int:
+        """Value of the first row of the longest prefix of `digits`; -1 where none matches."""
+    def all(self, digits: str) -> list[tuple[int, int]]:
+        """The rows of every prefix of `digits`, the longest first: positions of the first and behind the last
+        of each."""
+    def has(self, value: int) -> bool:
+        """Whether some row has the value."""
+    def row(self, at: int) -> tuple[int, str, int, str, str]:
+        """Key, prefix, value, shape and label of the row at a position. Raises IndexError beyond the last."""
+    def __len__(self) -> int: ...

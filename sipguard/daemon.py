@@ -42,6 +42,7 @@ from sipguard.logs import configure_log
 from sipguard.model.configuration import Settings
 from sipguard.notify import Notifier
 from sipguard.policy import registration
+from sipguard.policy.balances import Balances
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.policy.health import Rules
@@ -59,6 +60,7 @@ from sipguard.store import (
     configuration,
     contact,
     database,
+    feed_keeper,
     instance,
     ledger,
     live_call,
@@ -148,16 +150,13 @@ class _Daemon:
             epoch = await instance.next_epoch(conn)
             nonce_key = await secret.of(conn, secret.NONCE_KEY)
         async with store.reading() as conn:
-            loaded = await configuration.load(conn)
-            balances = await ledger.balances(conn)
             rows = await live_call.load_live(conn)
             contacts = await contact.all_contacts(conn)
         self._laps.end("store")
         try:
-            directory = Directory.build(loaded, settings)
+            directory, balances = await asyncio.to_thread(_read, store, settings)
         except ValueError as error:
             raise _CannotStartError(f"{config.database.path}: {error}") from error
-
         self._laps.end("directory")
         engine = Engine(
             epoch=epoch,
@@ -254,7 +253,7 @@ class _Daemon:
         auditor, locks = Auditor(exchange), LockWatch(exchange, config.calls.lock_ends_calls)
         notifier = Notifier()
         watch = Watch(config, exchange, auditor, store, epoch, watch_socket, notifier)
-        follower = Follower(exchange, store, settings, loaded.revision)
+        follower = Follower(exchange, store, settings, directory.revision)
         tracer = Tracer(
             exchange,
             loop,
@@ -278,10 +277,19 @@ class _Daemon:
             lambda message: log.error("control.failed", message=message),
         )
         records = cdr_keeper.keep(config.database.path, config.cdr.keep_days, _unix_ms)
+        changes = feed_keeper.keep(config.database.path, lambda: follower.revision, _unix_ms)
         phones = registrar.keep(exchange, store, config.registrar.keep_alive_seconds)
         tasks = [
             loop.create_task(work)
-            for work in (follower.run(), _prune(store), records, auditor.run(), locks.run(), phones)
+            for work in (
+                follower.run(),
+                _prune(store),
+                records,
+                changes,
+                auditor.run(),
+                locks.run(),
+                phones,
+            )
         ]
         tasks.append(loop.create_task(contexts.follow()))
         if exporter is not None:
@@ -348,6 +356,13 @@ class _Daemon:
         # Once, at a stop; an event instead would be a check at the end of every call.
         while len(exchange.current) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+def _read(store: database.Database, settings: Settings) -> tuple[Directory, Balances]:
+    """The configuration, and the money as it was at that moment."""
+    with store.snapshot() as conn:
+        directory = Directory.build(configuration.read(conn), settings)
+        return directory, Balances(ledger.read_balances(conn))
 
 
 def _resolution(dns: Dns, listeners: Listeners) -> Resolution | None:

@@ -5,6 +5,8 @@
 // Callers have many source addresses, one per line of the call file: a single socket that only sees the loopback
 // device, and IP_PKTINFO to choose the source of each datagram. Latency is taken from the moment of sending.
 //
+// With -H no call is hung up before SIGUSR1, and then all at the rate of -r; both ends answer OPTIONS meanwhile.
+//
 // Call-IDs begin with the number of the call, by which both sides find its state: the proxy must keep them.
 // The call file: "source;user;number" per line. Prints one JSON object.
 #define _GNU_SOURCE
@@ -41,6 +43,10 @@ enum {
 static struct sockaddr_in proxy, gateway, caller;
 static double rate = 100;
 static int call_count = 100, talk_ms = 1000, ring_ms = 50, patience_ms = 8000, refusal = 0;
+static bool holds = false;
+static volatile sig_atomic_t told_to_end = 0;
+
+static void on_signal(int number) { (void)number; told_to_end = 1; }
 
 // ---- calls
 
@@ -339,7 +345,7 @@ static void invite_response(int i, struct call *c, int status, char *message) {
         read_route(message, c->route, sizeof c->route);
         c->state = ESTABLISHED;
         send_ack(i);
-        start_timer(i, HANG_UP, talk_ms);
+        if (!holds) start_timer(i, HANG_UP, talk_ms);
         return;
     }
     send_refusal_ack(i, tag);
@@ -349,9 +355,23 @@ static void invite_response(int i, struct call *c, int status, char *message) {
     finish(c, status == refusal);
 }
 
-static void near_message(char *message) {
+static int write_response(char *b, const char *status, char *request, const char *tag);
+
+// Either end says that its call is up.
+static void answer_options(struct queue *q, char *message, const struct sockaddr_in *from, const struct in_addr *source) {
+    char *b = next_message(q);
+    int n = write_response(b, "200 OK", message, "");
+    n += snprintf(b + n, MESSAGE_MAX - n, "Content-Length: 0\r\n\r\n");
+    queue_message(q, n, from, source);
+}
+
+static void near_message(char *message, const struct sockaddr_in *from) {
     struct text cseq;
     int i = call_of(message);
+    if (i >= 0 && !strncmp(message, "OPTIONS ", 8)) {
+        answer_options(&near, message, from, &identities[i % identity_count].source);
+        return;
+    }
     if (strncmp(message, "SIP/2.0 ", 8) || i < 0 || !first_header(message, "CSeq:", &cseq)) { seen.unexpected++; return; }
     int status = atoi(message + 8);
     struct call *c = &calls[i];
@@ -420,6 +440,7 @@ static void far_message(char *message, const struct sockaddr_in *from) {
     struct call *c = &calls[i];
     if (!strncmp(message, "INVITE", 6)) { gateway_invite(i, c, message, from); return; }
     if (!strncmp(message, "ACK", 3)) { gateway_acked(c); return; }
+    if (!strncmp(message, "OPTIONS ", 8)) { answer_options(&far, message, from, NULL); return; }
     if (strncmp(message, "BYE", 3) && strncmp(message, "CANCEL", 6)) { seen.unexpected++; return; }
     gateway_acked(c);
     char *b = next_message(&far);
@@ -466,7 +487,7 @@ static void fire(int i, enum timer_kind kind) {
         return;
     }
     case GIVE_UP:
-        if (c->state >= DONE) return;
+        if (c->state >= DONE || (holds && c->state == ESTABLISHED)) return;
         seen.timeouts++;
         finish(c, false);
         return;
@@ -504,7 +525,7 @@ static int receive(int fd, bool at_gateway) {
     int n = recvmmsg(fd, headers, BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < n; i++) {
         bytes[i][headers[i].msg_len] = 0;
-        if (at_gateway) far_message(bytes[i], &from[i]); else near_message(bytes[i]);
+        if (at_gateway) far_message(bytes[i], &from[i]); else near_message(bytes[i], &from[i]);
     }
     return n > 0 ? n : 0;
 }
@@ -515,12 +536,18 @@ static void start_call(int i) {
     calls[i].sends = 1;
     send_invite(i);
     start_timer(i, INVITE_AGAIN, T1_MS);
-    start_timer(i, GIVE_UP, patience_ms + (refusal ? 0 : talk_ms));
+    start_timer(i, GIVE_UP, patience_ms + (refusal || holds ? 0 : talk_ms));
+}
+
+static void end_held(int i) {
+    fire(i, HANG_UP);
+    if (calls[i].state == ENDING) start_timer(i, GIVE_UP, patience_ms);
 }
 
 // Returns the seconds in which the calls were started.
 static double run(void) {
-    int64_t start = now_ns(), idle_since = 0;
+    int64_t start = now_ns(), idle_since = 0, ending = 0;
+    int next_end = 0;
     double step = 1e9 / rate, window = 0;
     wheel_ms = start / 1000000;
     for (int next = 0;;) {
@@ -530,6 +557,10 @@ static double run(void) {
             if (lag > seen.lag_ns_max) seen.lag_ns_max = lag;
             start_call(next);
             window = (now - start) / 1e9;
+        }
+        if (told_to_end && !ending) ending = now;
+        for (int burst = 0; ending && next_end < next && ending + (int64_t)(next_end * step) <= now && burst < 64; burst++) {
+            end_held(next_end++);
         }
         run_timers(now);
         int got = receive(near.fd, false) + receive(far.fd, true);
@@ -582,7 +613,7 @@ static void print_latency(const char *name, const uint32_t *histogram) {
 
 int main(int argc, char **argv) {
     const char *file = NULL;
-    for (int o; (o = getopt(argc, argv, "p:g:l:f:r:n:d:c:x:")) > 0;) switch (o) {
+    for (int o; (o = getopt(argc, argv, "p:g:l:f:r:n:d:c:x:H")) > 0;) switch (o) {
     case 'p': read_address(optarg, &proxy); snprintf(proxy_text, sizeof proxy_text, "%s", optarg); break;
     case 'g': read_address(optarg, &gateway); snprintf(gateway_text, sizeof gateway_text, "%s", optarg); break;
     case 'l': caller_port = atoi(optarg); break;
@@ -592,14 +623,16 @@ int main(int argc, char **argv) {
     case 'd': talk_ms = atoi(optarg); break;
     case 'c': refusal = atoi(optarg); break;
     case 'x': patience_ms = atoi(optarg); break;
+    case 'H': holds = true; break;
     default: optind = argc + 1;
     }
     if (optind != argc || !file || !caller_port || !proxy.sin_port || !gateway.sin_port || rate <= 0 || call_count < 1) {
         fprintf(stderr, "usage: sipload -p PROXY:PORT -g GATEWAY:PORT -l CALLER_PORT -f CALL_FILE "
-                        "[-r calls_per_second] [-n calls] [-d talk_ms] [-c expected_refusal] [-x give_up_ms]\n");
+                        "[-r calls_per_second] [-n calls] [-d talk_ms] [-c expected_refusal] [-x give_up_ms] [-H]\n");
         return 2;
     }
     prctl(PR_SET_TIMERSLACK, 1);
+    if (holds) signal(SIGUSR1, on_signal);
     snprintf(run_text, sizeof run_text, "%x", getpid());
     read_identities(file);
     calls = calloc(call_count, sizeof *calls);

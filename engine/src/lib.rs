@@ -11,6 +11,7 @@ pub mod message;
 pub mod overload;
 pub mod parse;
 pub mod prefix;
+pub mod prefix_book;
 pub mod print;
 pub mod proxy;
 #[cfg(feature = "python")]

@@ -16,7 +16,7 @@ pub const MAX_DIGITS: usize = 18;
 /// No parent.
 const NONE: u32 = u32::MAX;
 
-const POWERS: [u64; MAX_DIGITS + 1] = powers();
+pub(crate) const POWERS: [u64; MAX_DIGITS + 1] = powers();
 
 const fn powers() -> [u64; MAX_DIGITS + 1] {
     let mut powers = [1; MAX_DIGITS + 1];
@@ -233,12 +233,12 @@ impl Iterator for Matches<'_> {
 }
 
 /// What an ASCII digit adds to the number at that place, counted from the left.
-fn place(byte: u8, at: usize) -> u64 {
+pub(crate) fn place(byte: u8, at: usize) -> u64 {
     u64::from(byte - b'0' + 1) * POWERS[MAX_DIGITS - 1 - at]
 }
 
 /// The number of a prefix; None unless it is 0 to 18 digits.
-fn key_of(prefix: &[u8]) -> Option<u64> {
+pub(crate) fn key_of(prefix: &[u8]) -> Option<u64> {
     if prefix.len() > MAX_DIGITS || !prefix.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -249,6 +249,15 @@ fn key_of(prefix: &[u8]) -> Option<u64> {
             .map(|(at, &byte)| place(byte, at))
             .sum(),
     )
+}
+
+/// The digits of the prefix that has this number.
+pub(crate) fn digits_of(key: u64) -> String {
+    (0..MAX_DIGITS)
+        .map(|at| key / POWERS[MAX_DIGITS - 1 - at] % 11)
+        .take_while(|&place| place != 0)
+        .map(|place| char::from(b'0' + (place - 1) as u8))
+        .collect()
 }
 
 /// How many numbers begin with the prefix: the largest power of 11 that divides its number.

@@ -91,9 +91,13 @@ class Gateways:
         """
         all_ = {gateway.key: gateway for gateway in gateways}
         addressed = {key: gateway for key, gateway in all_.items() if is_address(gateway.host)}
+        known, destinations = self._gateways, self.destinations
         fixed: dict[int, Destination] = {}
         unfit: dict[int, str] = {}
         for key, gateway in addressed.items():
+            if known.get(key) is gateway and key in destinations:
+                fixed[key] = destinations[key]
+                continue
             try:
                 fixed[key] = self._fixed(gateway)
                 if gateway.owner_key is not None:

@@ -22,8 +22,8 @@ class Buyer(NamedTuple):
     """A level as a buyer of calls."""
 
     account: Account
-    rate_space: int | None
-    """Where its rates are found (Rates.find); None: it has no rate table."""
+    rate_table_key: int | None
+    """None: it has no rate table."""
     income_ledger: int
     """Where its charge goes: the revenue of the agent above, or of the operator at the top."""
     zone: tzinfo
@@ -63,7 +63,7 @@ class Chain:
 
 
 def climb(account: Account, accounts: Mapping[int, Account]) -> tuple[Account, ...]:
-    """The account and every agent above it, the top last. The agents exist and form no circle (check)."""
+    """The account and every agent above it, the top last. The agents exist and form no circle."""
     found = [account]
     while account.agent_key is not None:
         account = accounts[account.agent_key]
@@ -71,65 +71,46 @@ def climb(account: Account, accounts: Mapping[int, Account]) -> tuple[Account, .
     return tuple(found)
 
 
-def check(accounts: Mapping[int, Account]) -> None:
-    """Raise ValueError that names an account whose agent is missing, below it, or in another currency."""
-    reaches_top: set[int] = set()
-    for account in accounts.values():
-        path: dict[int, None] = {}
-        while account.key not in reaches_top:
-            path[account.key] = None
-            if account.agent_key is None:
-                break
-            agent = accounts.get(account.agent_key)
-            if agent is None:
-                raise ValueError(f"account {account.id!r}: no agent with key {account.agent_key}")
-            if agent.key in path:
-                raise ValueError(f"account {account.id!r} is its own agent through {agent.id!r}")
-            if agent.currency != account.currency:
-                raise ValueError(
-                    f"account {account.id!r} is in {account.currency}, its agent in {agent.currency}"
-                )
-            account = agent
-        reaches_top.update(path)
-
-
-def prepare(
-    accounts: tuple[Account, ...],
-    sections: Sections,
-    rate_spaces: Mapping[int, int],
-    operator_revenue_ledger: int,
-) -> Chain:
-    """Precompute a chain out of `climb`. `rate_spaces`: space of every rate table by its key."""
-    incomes = [agent.revenue_ledger for agent in accounts[1:]] + [operator_revenue_ledger]
+def prepare(account: Account, above: Chain | None, sections: Sections, operator_revenue_ledger: int) -> Chain:
+    """Precompute the chain of an account out of that of its agent; `above` is None at the top."""
+    rulings = sections.of(account)
+    buyer = Buyer(
+        account,
+        account.rate_table_key,
+        operator_revenue_ledger if above is None else above.accounts[0].revenue_ledger,
+        zone_of(account.time_zone),
+    )
+    caps = () if account.max_rate_micros is None else ((0, account.max_rate_micros),)
+    calls = () if account.call_limit is None else (Limit(account.key, account.call_limit, account),)
+    pace_key = pace.account_key(account)
+    cps = () if account.cps_limit is None else (Limit(pace_key, account.cps_limit, account),)
+    valid_from_ms = 0 if account.valid_from is None else account.valid_from * 1000
+    valid_till_ms = _FOREVER_MS if account.valid_till is None else account.valid_till * 1000
+    if above is None:
+        return Chain(
+            accounts=(account,),
+            locked=account if account.locked else None,
+            valid_from_ms=max(0, valid_from_ms),
+            valid_till_ms=min(_FOREVER_MS, valid_till_ms),
+            rulings=rulings,
+            buyers=(buyer,),
+            rate_caps=caps,
+            call_limits=calls,
+            cps_limits=cps,
+            max_call_seconds=account.max_call_seconds,
+        )
+    seconds = [most for most in (account.max_call_seconds, above.max_call_seconds) if most is not None]
     return Chain(
-        accounts=accounts,
-        locked=next((account for account in reversed(accounts) if account.locked), None),
-        valid_from_ms=max((a.valid_from * 1000 for a in accounts if a.valid_from is not None), default=0),
-        valid_till_ms=min(
-            (a.valid_till * 1000 for a in accounts if a.valid_till is not None), default=_FOREVER_MS
-        ),
-        rulings=tuple(ruling for account in reversed(accounts) for ruling in sections.of(account)),
-        buyers=tuple(
-            Buyer(
-                account,
-                None if account.rate_table_key is None else rate_spaces[account.rate_table_key],
-                income,
-                zone_of(account.time_zone),
-            )
-            for account, income in zip(accounts, incomes, strict=True)
-        ),
-        rate_caps=tuple(
-            (position, account.max_rate_micros)
-            for position, account in enumerate(accounts)
-            if account.max_rate_micros is not None
-        ),
-        call_limits=tuple(Limit(a.key, a.call_limit, a) for a in accounts if a.call_limit is not None),
-        cps_limits=tuple(
-            Limit(pace.account_key(a), a.cps_limit, a) for a in accounts if a.cps_limit is not None
-        ),
-        max_call_seconds=min(
-            (a.max_call_seconds for a in accounts if a.max_call_seconds is not None), default=None
-        ),
+        accounts=(account, *above.accounts),
+        locked=above.locked or (account if account.locked else None),
+        valid_from_ms=max(above.valid_from_ms, valid_from_ms),
+        valid_till_ms=min(above.valid_till_ms, valid_till_ms),
+        rulings=(*above.rulings, *rulings),
+        buyers=(buyer, *above.buyers),
+        rate_caps=(*caps, *((position + 1, cap) for position, cap in above.rate_caps)),
+        call_limits=(*calls, *above.call_limits),
+        cps_limits=(*cps, *above.cps_limits),
+        max_call_seconds=min(seconds, default=None),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
@@ -38,7 +38,7 @@ class Login:
 class Logins:
     """All users of one realm."""
 
-    __slots__ = ("_users", "guarded", "unusable")
+    __slots__ = ("_credentials", "_gateways", "_phones", "_realm", "_users", "guarded", "unusable")
 
     guarded: frozenset[int]
     """Keys of the mapping gateways that a source address alone does not open."""
@@ -47,35 +47,26 @@ class Logins:
 
     def __init__(
         self,
-        credentials: Iterable[Credential],
+        credentials: Mapping[str, Credential],
         gateways: Mapping[int, MappingGateway],
         phones: Mapping[int, Phone],
         realm: str,
     ) -> None:
-        """`gateways` has the phones among them (policy.phone.ingress). Raises ValueError that names a user
-        whose phone or gateway is missing."""
+        """`credentials` by username. `gateways` has the phones among them (policy.phone.ingress). Raises
+        ValueError that names a user whose phone or gateway is missing."""
+        self._credentials, self._gateways, self._phones, self._realm = credentials, gateways, phones, realm
         self._users: dict[str, Login] = {}
         guarded = set()
         unusable = []
-        for credential in credentials:
-            phone = None
-            if credential.phone_key is not None:
-                phone = phones.get(credential.phone_key)
-                key = ingress_key(credential.phone_key)
-            else:
-                key = credential.mapping_gateway_key or 0
-            gateway = gateways.get(key)
-            if gateway is None:
-                raise ValueError(f"user {credential.username!r}: there is no phone or gateway that has it")
+        for username, credential in credentials.items():
+            key = _gateway_key(credential)
+            if key not in gateways:
+                raise ValueError(f"user {username!r}: there is no phone or gateway that has it")
             guarded.add(key)
             if credential.realm != realm:
-                unusable.append(credential.username)
-                continue
-            sources = gateway.sources if phone is None else phone.sources
-            networks = tuple(map(ip_network, sources))
-            self._users[credential.username] = Login(credential, gateway, phone, networks)
+                unusable.append(username)
         self.guarded = frozenset(guarded)
-        self.unusable = tuple(unusable)
+        self.unusable = tuple(sorted(unusable))
 
     def __bool__(self) -> bool:
         """Whether anybody is asked for a password at all."""
@@ -83,9 +74,28 @@ class Logins:
 
     def of_phone(self, phone_key: int) -> str | None:
         """The user that a phone is; for emergencies, which are rare enough to look through all."""
-        users = (user for user, login in self._users.items() if login.credential.phone_key == phone_key)
+        users = (
+            username
+            for username, credential in self._credentials.items()
+            if credential.phone_key == phone_key and credential.realm == self._realm
+        )
         return next(users, None)
 
     def find(self, username: str) -> Login | None:
-        """The user of this name; case matters."""
-        return self._users.get(username)
+        """The user of this name; case matters. Prepared at its first request, and kept."""
+        login = self._users.get(username)
+        if login is None and (credential := self._credentials.get(username)) is not None:
+            if credential.realm != self._realm:
+                return None
+            gateway = self._gateways[_gateway_key(credential)]
+            phone = None if credential.phone_key is None else self._phones[credential.phone_key]
+            sources = gateway.sources if phone is None else phone.sources
+            login = Login(credential, gateway, phone, tuple(map(ip_network, sources)))
+            self._users[username] = login
+        return login
+
+
+def _gateway_key(credential: Credential) -> int:
+    if credential.phone_key is not None:
+        return ingress_key(credential.phone_key)
+    return credential.mapping_gateway_key or 0

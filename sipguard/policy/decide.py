@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sipguard.model.call import Attempt
 from sipguard.model.verdict import Candidate, Permit, Reason, Refusal, Verdict
-from sipguard.policy import caller, capacity, chain, credit, emergency, identity, number, phone, rate
+from sipguard.policy import caller, capacity, chain, credit, emergency, identity, number, phone, rate, section
 from sipguard.policy.capacity import Counts
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
@@ -69,7 +69,7 @@ def decide(
     called = number.normalise(dialled, gateway.number_plan, zeros) if dialled is not None else None
     if called is None:
         return named(_bad_number(attempt), gateway, account, None, calling)
-    no = directory.sections.refusal(agents.rulings, called, calling)
+    no = section.refusal(agents.rulings, called, calling)
     if no is not None:
         return named(no, gateway, account, called, calling)
     levels = rate.levels(agents, directory.rates, called, now.unix_ms, settings.free_levels)

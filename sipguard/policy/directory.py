@@ -1,20 +1,28 @@
-"""The directory: an immutable snapshot of all configuration, indexed for what a decision asks. Swapped whole.
+"""The directory: an immutable snapshot of all configuration, indexed for what a decision asks.
 
-The only file of this room that touches the native engine, for its prefix index.
+The next snapshot is made out of this one and what has changed, shares with it what has not, and is put in its
+place in one step: so a decision is by one revision, however large the change.
+
+The only file of this room that touches the native engine, for its prefix indexes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sipguard._engine import PrefixMap
+from sipguard._engine import PrefixBook, PrefixMap
 from sipguard.model.account import Account
-from sipguard.model.configuration import Configuration, Settings
-from sipguard.model.gateway import MappingGateway, RoutingGateway
-from sipguard.policy import caller, chain, number, owner, phone
+from sipguard.model.configuration import Changes, Configuration, Settings
+from sipguard.model.credential import Credential
+from sipguard.model.gateway import MappingGateway, Route, RoutingGateway
+from sipguard.policy import accounts as accounts_
+from sipguard.policy import caller, number, owner, phone
+from sipguard.policy.accounts import AGENT, CURRENCY, FIELDS, ID, TABLE, Accounts
 from sipguard.policy.certificate import Certificates
 from sipguard.policy.chain import Chain
+from sipguard.policy.chains import Chains
 from sipguard.policy.credential import Logins
 from sipguard.policy.identity import Sources
 from sipguard.policy.phone import Phones
@@ -27,11 +35,15 @@ _ADD_PREFIX = re.compile(r"\+?[0-9]*", re.ASCII)
 
 
 class Directory:
-    """What is configured, at one revision. Made by `Directory.build`; nothing in it changes afterwards."""
+    """What is configured, at one revision. Made by `build` or out of another by `changed`; nothing that can
+    be seen of it changes afterwards."""
 
     __slots__ = (
-        "_accounts_by_id",
+        "_chain_state",
         "_chains",
+        "_credentials",
+        "_routes",
+        "_trunks",
         "accounts",
         "believes_assertions",
         "certificates",
@@ -53,11 +65,11 @@ class Directory:
 
     revision: int
     settings: Settings
-    accounts: dict[int, Account]
+    accounts: Accounts
     """By key."""
-    mapping_gateways: dict[int, MappingGateway]
+    mapping_gateways: Mapping[int, MappingGateway]
     """By key; phones among them, by negative keys (policy.phone)."""
-    routing_gateways: dict[int, RoutingGateway]
+    routing_gateways: Mapping[int, RoutingGateway]
     """By key."""
     emergency_gateways: tuple[RoutingGateway, ...]
     """In the order in which they are tried."""
@@ -74,12 +86,16 @@ class Directory:
     operator_cost_ledger: int
     tax_ledger: int
     """Of the house, for the tax of every level."""
-    _accounts_by_id: dict[str, Account]
-    _chains: dict[int, Chain]
+    _trunks: dict[int, MappingGateway]
+    """Mapping gateways without the phones."""
+    _routes: tuple[Route, ...]
+    _credentials: dict[str, Credential]
+    _chains: Chains
+    _chain_state: object
 
     @classmethod
     def build(cls, configuration: Configuration, settings: Settings) -> Directory:
-        """Index a configuration; its iterables are read once, rates row by row.
+        """Index a configuration; its iterables are read once.
 
         Raises ValueError that names the row where a key points nowhere or a value cannot be judged by. The
         store upholds the same rules, so this is a bug there or a database edited by hand.
@@ -88,53 +104,159 @@ class Directory:
         self = cls()
         self.revision = configuration.revision
         self.settings = settings
-        self.operator_revenue_ledger = configuration.operator_revenue_ledger
-        self.operator_cost_ledger = configuration.operator_cost_ledger
-        self.tax_ledger = configuration.tax_ledger
-        self.accounts = {account.key: account for account in configuration.accounts}
-        self._accounts_by_id = {account.id: account for account in self.accounts.values()}
-        self.phones = Phones(configuration.phones)
-        self.mapping_gateways = {gateway.key: gateway for gateway in configuration.mapping_gateways}
-        for one in self.phones.by_key.values():
-            self.mapping_gateways[phone.ingress_key(one.key)] = phone.ingress(one)
-        self.routing_gateways = {gateway.key: gateway for gateway in configuration.routing_gateways}
-        self.rates = Rates(configuration.rate_tables, configuration.rates, settings.slice_seconds, PrefixMap)
-        chain.check(self.accounts)
-        _check_accounts(self.accounts.values(), self.rates)
-        _check_routing_gateways(self.routing_gateways.values(), self.rates)
-        _check_mapping_gateways(self.mapping_gateways.values(), self.accounts, self.routing_gateways)
-        _check_ledgers(self.accounts.values(), self.routing_gateways.values())
-        self.mapping_gateways = owner.restricted(self.mapping_gateways, self.routing_gateways, self.accounts)
-        self.emergency_gateways = _emergency_gateways(self.routing_gateways.values(), settings)
-        self.believes_assertions = any(gateway.trusted for gateway in self.mapping_gateways.values())
-        self.sources = Sources(self.mapping_gateways.values())
-        self.logins = Logins(
-            configuration.credentials, self.mapping_gateways, self.phones.by_key, settings.realm
+        self._set_house(
+            (
+                configuration.operator_revenue_ledger,
+                configuration.operator_cost_ledger,
+                configuration.tax_ledger,
+            )
         )
-        self.certificates = Certificates(self.mapping_gateways.values())
-        self.sections = Sections(configuration.sections, self.accounts, PrefixMap)
-        self.routes = Routes(configuration.routes, self.routing_gateways, self.rates, PrefixMap)
-        self._chains = {}
+        self.accounts = Accounts(configuration.accounts)
+        self.rates = Rates.build(
+            configuration.rate_tables, configuration.rates, settings.slice_seconds, PrefixBook
+        )
+        accounts_.check_tree(self.accounts)
+        self.routing_gateways = {gateway.key: gateway for gateway in configuration.routing_gateways}
+        self.phones = Phones(configuration.phones)
+        self._check_phones(self.phones.by_key)
+        self._credentials = {one.username: one for one in configuration.credentials}
+        self._trunks = {gateway.key: gateway for gateway in configuration.mapping_gateways}
+        self._routes = tuple(configuration.routes)
+        self.sections = Sections.build(configuration.sections, self.accounts, PrefixBook)
+        self._index_egress()
+        self._index_ingress()
+        _check_accounts(self.accounts, self.rates, self.routing_gateways.values())
+        self._chain_state = object()
         return self
+
+    def changed(self, changes: Changes) -> Directory:
+        """The directory of a later revision: this one, and what has changed since.
+
+        Raises ValueError as `build` does, and where what did not change would have to be looked at as well: a
+        currency has changed. That nobody names what is gone is for the store to see.
+        """
+        self._check_currencies(changes)
+        following = Directory()
+        for name in Directory.__slots__:
+            setattr(following, name, getattr(self, name))
+        following.revision = changes.revision
+        if changes.house is not None:
+            following._set_house(changes.house)
+        if changes.accounts or changes.section_accounts:
+            following.accounts = self.accounts.changed(changes.accounts, changes.section_accounts)
+            following._chain_state = object()
+        if changes.rate_tables or changes.rates_of or changes.rates_gone or changes.rates:
+            following.rates = self.rates.changed(
+                changes.rate_tables, changes.rates_of, changes.rates_gone, changes.rates
+            )
+        if changes.section_accounts:
+            following.sections = self.sections.changed(changes.section_accounts, changes.sections)
+        following._check_changed_accounts(changes.accounts)
+        if changes.routing_gateways is not None:
+            following.routing_gateways = _kept(self.routing_gateways, changes.routing_gateways)
+        if changes.routes is not None:
+            following._routes = tuple(changes.routes)
+        if changes.routing_gateways is not None or changes.routes is not None or changes.rate_tables:
+            following._index_egress()
+        if changes.phones:
+            following.phones = self.phones.changed(changes.phones)
+            following._check_phones(key for key, one in changes.phones.items() if one is not None)
+        if changes.mapping_gateways is not None:
+            following._trunks = _kept(self._trunks, changes.mapping_gateways)
+        if changes.credentials:
+            credentials = {**self._credentials, **changes.credentials}
+            following._credentials = {name: one for name, one in credentials.items() if one is not None}
+        gone = any(row is None for row in changes.accounts.values())
+        if gone:
+            following._check_phones(following.phones.by_key)
+        if (
+            changes.mapping_gateways is not None
+            or changes.routing_gateways is not None
+            or changes.phones
+            or changes.credentials
+            or gone
+            or self._moves_owners(changes.accounts)
+        ):
+            following._index_ingress()
+        return following
 
     def account(self, account_id: str) -> Account | None:
         """The account with this id."""
-        return self._accounts_by_id.get(account_id)
+        return self.accounts.by_id(account_id)
 
     def chain(self, account_key: int) -> Chain:
         """The prepared chain of an account; KeyError where there is no such account.
 
-        Made at the first call of the account and kept: of a million accounts few call between two snapshots.
+        Made at the first call of the account and kept: of a million accounts few call at a time.
         """
-        found = self._chains.get(account_key)
-        if found is None:
-            found = self._chains[account_key] = chain.prepare(
-                chain.climb(self.accounts[account_key], self.accounts),
-                self.sections,
-                self.rates.spaces,
-                self.operator_revenue_ledger,
-            )
-        return found
+        return self._chains.find(account_key, self._chain_state) or self._chains.prepare(
+            account_key, self._chain_state, self.accounts, self.sections, self.operator_revenue_ledger
+        )
+
+    def _set_house(self, ledgers: tuple[int, int, int]) -> None:
+        self.operator_revenue_ledger, self.operator_cost_ledger, self.tax_ledger = ledgers
+        self._chains = Chains()  # all of them name the revenue ledger
+
+    def _index_egress(self) -> None:
+        """Where calls go."""
+        gateways = self.routing_gateways
+        _check_routing_gateways(gateways.values(), self.rates)
+        self.emergency_gateways = _emergency_gateways(gateways.values(), self.settings)
+        self.routes = Routes(self._routes, gateways, self.rates, PrefixMap)
+
+    def _index_ingress(self) -> None:
+        """Where calls come from."""
+        _check_mapping_gateways(self._trunks.values(), self.accounts, self.routing_gateways)
+        gateways = {**self._trunks, **self.phones.by_ingress}
+        gateways = self.mapping_gateways = owner.restricted(gateways, self.routing_gateways, self.accounts)
+        trunks = [gateways[key] for key in self._trunks]
+        self.believes_assertions = any(gateway.trusted for gateway in trunks)
+        self.sources = Sources(trunks)
+        self.certificates = Certificates(trunks)
+        self.logins = Logins(self._credentials, gateways, self.phones.by_key, self.settings.realm)
+
+    def _moves_owners(self, changes: Mapping[int, tuple[Any, ...] | None]) -> bool:
+        """Whether accounts stand below other agents, and gateways of agents make that matter to trunks."""
+        if all(gateway.owner_key is None for gateway in self.routing_gateways.values()):
+            return False
+        before = ((row, self.accounts.row(key)) for key, row in changes.items())
+        return any(row is not None and old is not None and row[AGENT] != old[AGENT] for row, old in before)
+
+    def _check_phones(self, keys: Iterable[int]) -> None:
+        trunks = (self.phones.by_ingress[phone.ingress_key(key)] for key in keys)
+        _check_mapping_gateways(trunks, self.accounts, self.routing_gateways)
+
+    def _check_currencies(self, changes: Changes) -> None:
+        for key, row in changes.accounts.items():
+            before = self.accounts.row(key) if row is not None else None
+            if row is not None and before is not None and before[CURRENCY] != row[CURRENCY]:
+                raise ValueError(f"account {row[ID]!r} has another currency")
+        for key, table in changes.rate_tables.items():
+            old = self.rates.table(key)
+            if table is not None and old is not None and old.currency != table.currency:
+                raise ValueError(f"rate table {table.id!r} has another currency")
+
+    def _check_changed_accounts(self, changes: Mapping[int, tuple[Any, ...] | None]) -> None:
+        whole: dict[int, str] = {}
+        for row in changes.values():
+            if row is not None:
+                _check_account(row, self.rates)
+                accounts_.check_above(self.accounts, row, whole)
+
+
+_Gateway = TypeVar("_Gateway", MappingGateway, RoutingGateway)
+
+_CREDIT_LIMIT, _TAX, _ZONE = (FIELDS.index(name) for name in ("credit_limit_micros", "tax_ppm", "time_zone"))
+_BALANCE = FIELDS.index("balance_ledger")
+
+
+def _kept(before: Mapping[int, _Gateway], now: Iterable[_Gateway]) -> dict[int, _Gateway]:
+    """By key; of one that is as it was the very value from before, so that it is known to be the same."""
+    gateways = {}
+    for gateway in now:
+        old = before.get(gateway.key)
+        gateways[gateway.key] = old if old is not None and old == gateway else gateway
+    return gateways
 
 
 def _check_settings(settings: Settings) -> None:
@@ -146,28 +268,38 @@ def _check_settings(settings: Settings) -> None:
             raise ValueError(f"emergency number {text!r} is not digits, so it would never match")
 
 
-def _check_accounts(accounts: Iterable[Account], rates: Rates) -> None:
-    for account in accounts:
-        if account.credit_limit_micros < 0:
+def _check_accounts(accounts: Accounts, rates: Rates, gateways: Iterable[RoutingGateway]) -> None:
+    """Each by itself; and a vendor's ledger is no account's balance: of two limits over one sum of money not
+    both could be kept."""
+    clearing = {gateway.clearing_ledger: gateway.id for gateway in gateways}
+    for row in accounts.rows():
+        _check_account(row, rates)
+        if row[_BALANCE] in clearing:
             raise ValueError(
-                f"account {account.id!r}: credit limit {account.credit_limit_micros} is negative"
+                f"ledger {row[_BALANCE]} is the balance of {row[ID]!r}"
+                f" and clears routing gateway {clearing[row[_BALANCE]]!r}"
             )
-        if account.tax_ppm < 0:
-            raise ValueError(f"account {account.id!r}: tax {account.tax_ppm} parts per million is negative")
-        try:
-            zone_of(account.time_zone)
-        except ValueError as error:
-            raise ValueError(f"account {account.id!r}: {error}") from error
-        if account.rate_table_key is None:
-            continue
-        table = rates.table(account.rate_table_key)
-        if table is None:
-            raise ValueError(f"account {account.id!r}: no rate table with key {account.rate_table_key}")
-        if table.currency != account.currency:
-            raise ValueError(
-                f"account {account.id!r} is in {account.currency},"
-                f" its rate table {table.id!r} in {table.currency}"
-            )
+
+
+def _check_account(row: Sequence[Any], rates: Rates) -> None:
+    account_id, table_key = row[ID], row[TABLE]
+    if row[_CREDIT_LIMIT] < 0:
+        raise ValueError(f"account {account_id!r}: credit limit {row[_CREDIT_LIMIT]} is negative")
+    if row[_TAX] < 0:
+        raise ValueError(f"account {account_id!r}: tax {row[_TAX]} parts per million is negative")
+    try:
+        zone_of(row[_ZONE])
+    except ValueError as error:
+        raise ValueError(f"account {account_id!r}: {error}") from error
+    if table_key is None:
+        return
+    table = rates.table(table_key)
+    if table is None:
+        raise ValueError(f"account {account_id!r}: no rate table with key {table_key}")
+    if table.currency != row[CURRENCY]:
+        raise ValueError(
+            f"account {account_id!r} is in {row[CURRENCY]}, its rate table {table.id!r} in {table.currency}"
+        )
 
 
 def _check_routing_gateways(gateways: Iterable[RoutingGateway], rates: Rates) -> None:
@@ -187,8 +319,8 @@ def _check_routing_gateways(gateways: Iterable[RoutingGateway], rates: Rates) ->
 
 def _check_mapping_gateways(
     gateways: Iterable[MappingGateway],
-    accounts: dict[int, Account],
-    routing_gateways: dict[int, RoutingGateway],
+    accounts: Container[int],
+    routing_gateways: Mapping[int, RoutingGateway],
 ) -> None:
     for gateway in gateways:
         if gateway.account_key not in accounts:
@@ -201,23 +333,6 @@ def _check_mapping_gateways(
             caller.check(gateway.caller)
         except ValueError as error:
             raise ValueError(f"mapping gateway {gateway.id!r}: {error}") from error
-
-
-def _check_ledgers(accounts: Iterable[Account], gateways: Iterable[RoutingGateway]) -> None:
-    """Each payer has a ledger of its own: two limits over one sum of money could not both be kept."""
-    owners: dict[int, str] = {}
-    for account in accounts:
-        other = owners.setdefault(account.balance_ledger, account.id)
-        if other != account.id:
-            raise ValueError(
-                f"ledger {account.balance_ledger} is the balance of {other!r} and of {account.id!r}"
-            )
-    for gateway in gateways:
-        if gateway.clearing_ledger in owners:
-            raise ValueError(
-                f"ledger {gateway.clearing_ledger} is the balance of {owners[gateway.clearing_ledger]!r}"
-                f" and clears routing gateway {gateway.id!r}"
-            )
 
 
 def _emergency_gateways(gateways: Iterable[RoutingGateway], settings: Settings) -> tuple[RoutingGateway, ...]:

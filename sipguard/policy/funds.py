@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from sipguard.model.ledger import Posting
 from sipguard.model.money import Micros
+from sipguard.policy.balances import Balances
 
 
 class Want(NamedTuple):
@@ -54,7 +55,7 @@ class Funds:
 
     def __init__(self, balances: Mapping[int, Micros] | Iterable[tuple[int, Micros]] = ()) -> None:
         """`balances`: what the journal sums to, by ledger."""
-        self._balances: dict[int, Micros] = dict(balances)
+        self._balances = balances if isinstance(balances, Balances) else Balances(balances)
         self._held: dict[int, Micros] = {}
         self._holds: dict[int, dict[int, Micros]] = {}
         self._pairs = 0
@@ -66,7 +67,7 @@ class Funds:
 
     def balance(self, ledger: int) -> Micros:
         """Sum of all postings of the ledger; negative while credit is used."""
-        return self._balances.get(ledger, 0)
+        return self._balances[ledger]
 
     def held(self, ledger: int) -> Micros:
         """Sum of what calls and earmarks hold on the ledger; never negative."""
@@ -78,7 +79,7 @@ class Funds:
 
     def available(self, ledger: int, credit_limit_micros: Micros) -> Micros:
         """What can still be held; negative where the limit was lowered below what is already used."""
-        return self._balances.get(ledger, 0) + credit_limit_micros - self._held.get(ledger, 0)
+        return self._balances[ledger] + credit_limit_micros - self._held.get(ledger, 0)
 
     def hold(self, call: int, wanted: Sequence[Want]) -> Shortage | None:
         """Hold all that is wanted for a new call, or nothing. The same ledger twice is summed."""
@@ -149,7 +150,7 @@ class Funds:
         assert sum(posting.amount_micros for posting in postings) == 0, f"unbalanced: {postings}"
         balances = self._balances
         for posting in postings:
-            balances[posting.ledger] = balances.get(posting.ledger, 0) + posting.amount_micros
+            balances[posting.ledger] += posting.amount_micros
 
     def sums(self) -> Totals:
         """The open holds as they are kept count of; costs nothing."""

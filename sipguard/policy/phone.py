@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sipguard.model.gateway import MappingGateway, RoutingGateway
 from sipguard.model.phone import CallerCheck, Phone
 from sipguard.model.verdict import Candidate, Reason, Refusal
 from sipguard.policy.capacity import Counts
 from sipguard.policy.refusal import shown
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 ANSWER_TIMEOUT_MS = 6_000
 """A phone that says nothing at all for so long is gone, and the next contact is tried. Longer than for
@@ -83,31 +87,65 @@ class Line:
 
 
 class Phones:
-    """All phones, by key and by number."""
+    """All phones, by key and by number. Immutable; `changed` makes the next."""
 
-    __slots__ = ("_by_ingress", "_by_number", "by_key")
+    __slots__ = ("_by_number", "_lines", "by_ingress", "by_key")
 
     by_key: Mapping[int, Phone]
+    by_ingress: Mapping[int, MappingGateway]
+    """The phones as what calls come in through, by the keys of those."""
 
     def __init__(self, phones: Iterable[Phone]) -> None:
         """Raises ValueError that names two phones with one number."""
         self.by_key = {phone.key: phone for phone in phones}
-        self._by_ingress = {ingress_key(phone.key): phone for phone in self.by_key.values()}
-        self._by_number: dict[str, Line] = {}
-        for phone in self.by_key.values():
-            line = Line(phone, egress(phone))
-            for number in phone.numbers:
-                other = self._by_number.setdefault(number, line)
-                if other is not line:
-                    raise ValueError(f"number {number} belongs to {other.phone.id!r} and to {phone.id!r}")
+        self.by_ingress = {ingress_key(phone.key): ingress(phone) for phone in self.by_key.values()}
+        self._by_number = self._enter({}, self.by_key.values())
+        self._lines: dict[int, Line] = {}
+
+    def changed(self, changes: Mapping[int, Phone | None]) -> Phones:
+        """With other phones, by key (None: gone). Raises ValueError that names two with one number."""
+        following = Phones(())
+        now = [phone for phone in changes.values() if phone is not None]
+        following.by_key = _without(self.by_key, changes) | {phone.key: phone for phone in now}
+        following.by_ingress = _without(self.by_ingress, map(ingress_key, changes)) | {
+            ingress_key(phone.key): ingress(phone) for phone in now
+        }
+        before = (self.by_key[key] for key in changes if key in self.by_key)
+        numbers = _without(self._by_number, (number for phone in before for number in phone.numbers))
+        following._by_number = following._enter(numbers, now)
+        return following
 
     def calling_through(self, gateway: MappingGateway) -> Phone | None:
         """The phone that this mapping gateway is; None for a trunk."""
-        return self._by_ingress.get(gateway.key)
+        return self.by_key.get(-gateway.key)
 
     def at(self, number: str) -> Line | None:
         """The phone that is called at this number (E.164 digits)."""
-        return self._by_number.get(number)
+        key = self._by_number.get(number)
+        if key is None:
+            return None
+        line = self._lines.get(key)
+        if line is None:
+            phone = self.by_key[key]
+            line = self._lines[key] = Line(phone, egress(phone))
+        return line
+
+    def _enter(self, numbers: dict[str, int], phones: Iterable[Phone]) -> dict[str, int]:
+        for phone in phones:
+            for number in phone.numbers:
+                other = numbers.setdefault(number, phone.key)
+                if other != phone.key:
+                    raise ValueError(
+                        f"number {number} belongs to {self.by_key[other].id!r} and to {phone.id!r}"
+                    )
+        return numbers
+
+
+def _without(items: Mapping[_Key, _Value], keys: Iterable[_Key]) -> dict[_Key, _Value]:
+    left = dict(items)
+    for key in keys:
+        left.pop(key, None)
+    return left
 
 
 def caller(phone: Phone, username: str, from_user: str, calling: str) -> tuple[str, Refusal | None]:

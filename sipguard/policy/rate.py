@@ -1,29 +1,37 @@
 """Rates: which row of which table prices a call, at every level of the chain and at the vendor.
 
 The longest prefix with a row that is open at the moment of the INVITE counts; policy/window.py orders the
-rows of one prefix. Rows are kept in columns, 56 bytes each, for there may be ten million; `Rate` values are
-made when asked for.
+rows of one prefix. Rows lie in the native index, 32 bytes each, for there may be ten million; `Rate` values
+are made when asked for.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from copy import copy
 from datetime import tzinfo
 from functools import lru_cache
+from itertools import count, islice
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
+from sipguard.model import packed
 from sipguard.model.money import Micros, format_micros
-from sipguard.model.rate import ALWAYS, Rate, RateTable, Terms, Tier, Window, check_rate
+from sipguard.model.packed import RateShape
+from sipguard.model.rate import PLAIN_TERMS, Rate, RateTable, Terms, check_rate
 from sipguard.model.verdict import Level, Reason, Refusal
 from sipguard.policy.chain import Chain
-from sipguard.policy.prefix import PrefixIndexer
+from sipguard.policy.prefix import Book, Sheet
 from sipguard.policy.rating import cost_of, dearest
 from sipguard.policy.refusal import account_rule
 from sipguard.policy.window import is_open, precedence, zone_of
 
 _CACHED_ROWS = 1 << 16
 """Rows kept as values: the destinations in use at a time, at about 300 bytes each."""
+
+_CHUNK = 2_000  # rows handed over at a time, for which no other thread has a turn: about 0.3 ms
+
+_ROW_BITS = 32  # of a row of one table, in the keys of the cache
 
 
 class Priced(NamedTuple):
@@ -33,71 +41,144 @@ class Priced(NamedTuple):
     hold_micros: Micros
 
 
+class _Table:
+    """A rate table with the rows that it has at one revision."""
+
+    __slots__ = ("__weakref__", "_orders", "first", "longest", "serial", "sheet", "table", "terms", "zone")
+
+    def __init__(self, table: RateTable, sheet: Sheet | None) -> None:
+        self.table, self.sheet = table, sheet
+        self.longest: Callable[[str], int] = _nothing if sheet is None else sheet.longest
+        self.zone, self.terms = _zone(table), _terms(table)
+        self.serial = next(_serials)
+        """Of no other table, nor of this one with other rows."""
+        self.first = self.serial << _ROW_BITS
+        """What row 0 is cached by."""
+        self._orders: dict[int, tuple[int, ...]] = {}
+
+    def rate(self, row: int, tax_ppm: int) -> Rate:
+        assert self.sheet is not None
+        key, prefix, price, text, destination = self.sheet.row(row)
+        terms = self.terms._replace(tax_ppm=tax_ppm) if tax_ppm else self.terms
+        return _made(key, self.table.key, prefix, price, _shape(text), destination, terms)
+
+    def first_open(self, digits: str, unix_ms: int, zone: tzinfo) -> int:
+        """The row that prices a call where the longest prefix alone does not tell; -1: none is open."""
+        assert self.sheet is not None
+        for start, end in self.sheet.all(digits):
+            rows = self._orders.get(start)
+            if rows is None:
+                ordered = sorted(range(start, end), key=lambda row: precedence(self.rate(row, 0)))
+                rows = self._orders[start] = tuple(ordered)
+            for row in rows:
+                if is_open(_shape(self.sheet.row(row)[3]).window, unix_ms, self.zone or zone):
+                    return row
+        return -1
+
+
 class Rates:
-    """All rows of all rate tables, in one prefix index."""
+    """All rows of all rate tables. Immutable; `changed` makes the next, which shares what did not change."""
 
-    __slots__ = (
-        "_all",
-        "_columns",
-        "_longest",
-        "_row",
-        "_tables",
-        "_taxed_row",
-        "_window",
-        "_zones",
-        "spaces",
-    )
+    __slots__ = ("_book", "_by_serial", "_read", "_read_taxed", "_slice_seconds", "_tables")
 
-    spaces: dict[int, int]
-    """Where `find` looks for the rows of a table, by the table's key."""
+    _tables: dict[int, _Table]
+    _by_serial: WeakValueDictionary[int, _Table]
+    """Tables by their serials, in all states of this line that are still in use."""
 
-    def __init__(
-        self,
+    def __init__(self, book: Book, slice_seconds: int) -> None:
+        """Without a table."""
+        self._book, self._slice_seconds = book, slice_seconds
+        self._tables, self._by_serial = {}, WeakValueDictionary()
+        self._read, self._read_taxed = _readers(self._by_serial, slice_seconds)
+
+    @classmethod
+    def build(
+        cls,
         tables: Iterable[RateTable],
-        rates: Iterable[Rate],
+        rates: Iterable[Rate | str],
         slice_seconds: int,
-        make_index: PrefixIndexer,
-    ) -> None:
-        """Raises ValueError that names a rate without a table, with a field out of range, or given twice."""
-        self._tables = {table.key: table for table in tables}
-        self.spaces = {key: space for space, key in enumerate(self._tables)}
-        self._zones = [_zone(table) for table in self._tables.values()]
-        self._columns = columns = _Columns(self.spaces, [_terms(table) for table in self._tables.values()])
+        make_book: Callable[[], Book],
+    ) -> Rates:
+        """From values, or from texts as the store makes them (model.packed).
+
+        Raises ValueError that names a rate without a table, with a field out of range, or given twice; what
+        the store hands over as texts cannot have been given twice there.
+        """
+        given = {table.key: table for table in tables}
+        return cls(make_book(), slice_seconds).changed(given, (), (), rates)
+
+    def changed(
+        self,
+        tables: Mapping[int, RateTable | None],
+        cleared: Collection[int],
+        gone: Collection[tuple[int, int]],
+        rates: Iterable[Rate | str],
+    ) -> Rates:
+        """With other `tables` (None: gone); without the rows of the tables `cleared` and the rows `gone`
+        (keys of table and rate); with `rates`, each in place of what has its key. Raises ValueError as
+        `build`."""
+        rows = self._book.rows()
+        left = iter(rates)
+        seen: dict[tuple[object, ...], int] = {}
         try:
-            index = make_index(*columns.fill(rates))
+            while some := list(islice(left, _CHUNK)):
+                rows.add([rate if isinstance(rate, str) else _text(rate, seen) for rate in some])
         except ValueError as error:
             raise ValueError(f"rates: {error}") from error
-        self._longest, self._all = index.longest, index.all
-        self._window = columns.window
-        self._row, self._taxed_row = _row_readers(columns, slice_seconds)
+        for shape, key in rows.shapes():
+            _check_shape(shape, key)
+        touched = {*tables, *cleared, *(table for table, _ in gone), *rows.spaces()}
+        following = copy(self)
+        following._book = self._book.patched(list(cleared), list(gone), rows)
+        following._tables = dict(self._tables)
+        for key in touched:
+            table = tables[key] if key in tables else self.table(key)
+            sheet = following._book.sheet(key)
+            if table is not None:
+                following._tables[key] = made = _Table(table, sheet)
+                self._by_serial[made.serial] = made
+            else:
+                following._tables.pop(key, None)
+                if sheet is not None:
+                    raise ValueError(f"rate {sheet.row(0)[0]}: no rate table with key {key}")
+        return following
 
     def table(self, key: int) -> RateTable | None:
         """The table with this key."""
-        return self._tables.get(key)
+        found = self._tables.get(key)
+        return None if found is None else found.table
 
-    def find(self, space: int, digits: str, unix_ms: int, zone: tzinfo, tax_ppm: int) -> Priced | None:
-        """The open row with the longest prefix of `digits`, for a buyer in `zone`; None where there is none.
+    def rows(self, table_key: int) -> Iterator[Rate]:
+        """The rows of a table, by prefix."""
+        table = self._tables[table_key]
+        for row in range(0 if table.sheet is None else len(table.sheet)):
+            yield table.rate(row, 0)
+
+    def tables(self) -> Iterable[int]:
+        """Keys of the tables."""
+        return self._tables.keys()
+
+    def find(self, table_key: int, digits: str, unix_ms: int, zone: tzinfo, tax_ppm: int) -> Priced | None:
+        """The open row of a table with the longest prefix of `digits`; None where there is none.
 
         `zone` is that of the buyer; a table that names one itself is read by its own.
         """
-        row = self._longest(space, digits)
+        table = self._tables[table_key]
+        row = table.longest(digits)
         if row < 0:
-            return None
-        # A row without a window stands alone, or behind all others of its prefix.
-        if self._window[row]:
-            row = self._first_open(space, digits, unix_ms, self._zones[space] or zone)
+            if row == -1:
+                return None
+            row = table.first_open(digits, unix_ms, zone)
             if row < 0:
                 return None
-        return self._taxed_row(row, tax_ppm) if tax_ppm else self._row(row)
+        return self._read_taxed(table.first + row, tax_ppm) if tax_ppm else self._read(table.first + row)
 
-    def _first_open(self, space: int, digits: str, unix_ms: int, zone: tzinfo) -> int:
-        columns = self._columns
-        for head in self._all(space, digits):
-            for row in (head, *columns.following.get(head, ())):
-                window = columns.window[row]
-                if not window or is_open(columns.windows[window], unix_ms, zone):
-                    return row
-        return -1
+    def __len__(self) -> int:
+        return len(self._book)
+
+    def heap_bytes(self) -> int:
+        """What the index takes, without texts."""
+        return self._book.heap_bytes()
 
 
 def levels(
@@ -109,13 +190,13 @@ def levels(
     refused always.
     """
     priced_levels: list[Level] = []
-    for account, space, income_ledger, zone in chain.buyers:
-        if space is None:
+    for account, table_key, income_ledger, zone in chain.buyers:
+        if table_key is None:
             if not free_levels:
                 return _no_table(account.id, account_rule(account, "rate_table"))
             priced_levels.append(Level(account, None, 0, income_ledger))
             continue
-        priced = rates.find(space, called, unix_ms, zone, account.tax_ppm)
+        priced = rates.find(table_key, called, unix_ms, zone, account.tax_ppm)
         if priced is None:
             return _no_row(account.id, account_rule(account, "rate_table"), called)
         priced_levels.append(Level(account, priced[0], priced[1], income_ledger))
@@ -159,149 +240,57 @@ def _terms(table: RateTable) -> Terms:
     return Terms(table.time_rounding, table.money_rounding, table.money_unit_micros)
 
 
-class _Extra(NamedTuple):
-    """What few rows have of their own; kept once for all rows that have the same."""
-
-    grace_seconds: int
-    minimum_seconds: int
-    minimum_micros: Micros
-    tiers: tuple[Tier, ...]
+_serials = count()
+_shape = lru_cache(maxsize=1 << 12)(packed.rate_shape)
 
 
-class _Columns:
-    """The rows, column by column. A prefix is kept as the integer of its digits behind a 1."""
-
-    __slots__ = (
-        "connect_fee",
-        "destination",
-        "destinations",
-        "extra",
-        "extras",
-        "following",
-        "initial",
-        "keys",
-        "next",
-        "prefix",
-        "price",
-        "table",
-        "table_keys",
-        "tables",
-        "terms",
-        "window",
-        "windows",
+def _made(
+    key: int, table_key: int, prefix: str, price: Micros, shape: RateShape, destination: str, terms: Terms
+) -> Rate:
+    fee, initial, following, grace, least_seconds, least, tiers, window = shape
+    return Rate(
+        *(key, table_key, prefix, destination, fee, initial, following, price),
+        *(grace, least_seconds, least, tiers, window, terms),
     )
 
-    window: array[int]
-    """Number of the row's window in `windows`; 0: always open."""
-    following: dict[int, tuple[int, ...]]
-    """Where a prefix has several rows: the first of them, which the index knows, to the others in order."""
 
-    def __init__(self, spaces: dict[int, int], terms: list[Terms]) -> None:
-        self.tables = spaces
-        self.terms = terms
-        self.table_keys = tuple(spaces)
-        self.keys, self.prefix = array("q"), array("q")
-        self.connect_fee, self.price = array("q"), array("q")
-        self.table, self.destination = array("I"), array("I")
-        self.initial, self.next = array("I"), array("I")
-        self.extra, self.window = array("I"), array("I")
-        self.destinations: list[str] = []
-        self.extras: list[_Extra] = []
-        self.windows: list[Window] = []
-        self.following = {}
-
-    def fill(self, rates: Iterable[Rate]) -> tuple[list[int], list[str], list[int]]:
-        """Take all rows; returns the columns that the prefix index is built from and that go afterwards."""
-        prefixes: list[str] = []
-        same_text: dict[str, str] = {}
-        numbers: dict[str, int] = {}
-        extras: dict[_Extra, int] = {}
-        windows: dict[Window, int] = {ALWAYS: 0}
-        for rate in rates:
-            key, table_key, prefix, destination, connect_fee, initial, following, price = rate[:8]
-            extra = _Extra(rate.grace_seconds, rate.minimum_seconds, rate.minimum_micros, rate.tiers)
-            window = rate.window
-            space = self.tables.get(table_key)
-            if space is None:
-                raise ValueError(f"rate {key}: no rate table with key {table_key}")
-            # Looked at whole only where something in it is new: rows share few extras and windows.
-            plain = price >= 0 <= connect_fee and initial >= 1 <= following
-            if not plain or extra not in extras or window not in windows:
-                try:
-                    check_rate(rate)
-                except ValueError as error:
-                    raise ValueError(f"rate {key}: {error}") from error
-            if not (prefix.isascii() and prefix.isdecimal() and len(prefix) <= 18) and prefix:
-                raise ValueError(f"rate {key}: prefix is not 0 to 18 digits: {prefix!r}")
-            self.keys.append(key)
-            self.table.append(space)
-            prefixes.append(same_text.setdefault(prefix, prefix))
-            self.prefix.append(int("1" + prefix))
-            self.destination.append(numbers.setdefault(destination, len(numbers)))
-            self.connect_fee.append(connect_fee)
-            self.initial.append(initial)
-            self.next.append(following)
-            self.price.append(price)
-            self.extra.append(extras.setdefault(extra, len(extras)))
-            self.window.append(windows.setdefault(window, len(windows)))
-        self.destinations, self.extras, self.windows = list(numbers), list(extras), list(windows)
-        return self._heads(prefixes)
-
-    def _heads(self, prefixes: list[str]) -> tuple[list[int], list[str], list[int]]:
-        """Leave one row of each prefix to the index; the others follow it in `following`."""
-        rows: list[int] = list(range(len(prefixes)))
-        groups: dict[tuple[int, str], list[int]] = {}
-        for row in rows:
-            if self.window[row]:
-                groups.setdefault((self.table[row], prefixes[row]), []).append(row)
-        if groups:
-            for row in rows:
-                if not self.window[row] and (group := groups.get((self.table[row], prefixes[row]))):
-                    group.append(row)
-            hidden: set[int] = set()
-            for group in groups.values():
-                if len(group) > 1:
-                    head, *others = self._in_order(group)
-                    self.following[head] = tuple(others)
-                    hidden.update(others)
-            rows = [row for row in rows if row not in hidden]
-            prefixes = [prefixes[row] for row in rows]
-        return [self.table[row] for row in rows], prefixes, rows
-
-    def _in_order(self, group: list[int]) -> list[int]:
-        seen: dict[Window, int] = {}
-        for row in group:
-            window = self.windows[self.window[row]]._replace(valid_till=None)
-            if (first := seen.setdefault(window, row)) != row:
-                raise ValueError(
-                    f"rate {self.keys[row]}: prefix, hours, days and valid_from of rate {self.keys[first]}"
-                )
-        return sorted(group, key=lambda row: precedence(self.rate(row, 0)))
-
-    def rate(self, row: int, tax_ppm: int) -> Rate:
-        terms = self.terms[self.table[row]]
-        return Rate(
-            self.keys[row],
-            self.table_keys[self.table[row]],
-            str(self.prefix[row])[1:],
-            self.destinations[self.destination[row]],
-            self.connect_fee[row],
-            self.initial[row],
-            self.next[row],
-            self.price[row],
-            *self.extras[self.extra[row]],
-            window=self.windows[self.window[row]],
-            terms=terms._replace(tax_ppm=tax_ppm) if tax_ppm else terms,
-        )
-
-
-def _row_readers(
-    columns: _Columns, slice_seconds: int
+def _readers(
+    tables: Mapping[int, _Table], slice_seconds: int
 ) -> tuple[Callable[[int], Priced], Callable[[int, int], Priced]]:
-    """Rows as values, without a tax and with one. Apart, because a key of one number is looked up faster."""
+    """Rows as values, without a tax and with one. Apart, because a key of one number is looked up faster.
 
-    def read(row: int, tax_ppm: int = 0) -> Priced:
-        rate = columns.rate(row, tax_ppm)
+    Of a cache of this kind one value goes when another comes: to clear a full one would stop calls for long.
+    """
+
+    def read(key: int, tax_ppm: int = 0) -> Priced:
+        rate = tables[key >> _ROW_BITS].rate(key & ((1 << _ROW_BITS) - 1), tax_ppm)
         return Priced(rate, cost_of(rate, slice_seconds))
 
     return lru_cache(maxsize=_CACHED_ROWS)(read), lru_cache(maxsize=_CACHED_ROWS)(read)
+
+
+def _nothing(_: str) -> int:
+    return -1
+
+
+def _text(rate: Rate, seen: dict[tuple[object, ...], int]) -> str:
+    """A value as a text, looked at whole; `seen`: those before, for none may come twice."""
+    try:
+        check_rate(rate)
+    except ValueError as error:
+        raise ValueError(f"rate {rate.key}: {error}") from error
+    if rate.prefix and not (rate.prefix.isascii() and rate.prefix.isdecimal() and len(rate.prefix) <= 18):
+        raise ValueError(f"rate {rate.key}: prefix is not 0 to 18 digits: {rate.prefix!r}")
+    first = seen.setdefault((rate.table_key, rate.prefix, rate.window._replace(valid_till=None)), rate.key)
+    if first != rate.key:
+        raise ValueError(f"rate {rate.key}: prefix, hours, days and valid_from of rate {first}")
+    return packed.rate(rate)
+
+
+def _check_shape(text: str, key: int) -> None:
+    """Raise ValueError that names the first rate with a shape that cannot be judged by."""
+    shape = packed.rate_shape(text)
+    try:
+        check_rate(_made(key, 0, "", 0, shape, "", PLAIN_TERMS))
+    except ValueError as error:
+        raise ValueError(f"rate {key}: {error}") from error

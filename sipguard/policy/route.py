@@ -38,7 +38,7 @@ class Way(NamedTuple):
     route_key: int
     weight: int
     gateway: RoutingGateway
-    cost_space: int | None
+    cost_table_key: int | None
     """Where the vendor's rates are found; None: calls through the gateway cost nothing."""
     cost_currency: str | None
     pace_key: int
@@ -170,8 +170,8 @@ def _consider(
         return _Passed(gateway, Reason.NO_ROUTE, "strips the whole number")
     cost: Rate | None = None
     hold = 0
-    if way.cost_space is not None:
-        priced = rates.find(way.cost_space, called, now_ms, UTC, 0)
+    if way.cost_table_key is not None:
+        priced = rates.find(way.cost_table_key, called, now_ms, UTC, 0)
         if priced is None or way.cost_currency != currency:
             return _Passed(gateway, Reason.NO_ROUTE, f"has no rate in {currency}")
         cost = priced.rate
@@ -225,7 +225,7 @@ def _way(route: Route, gateway: RoutingGateway, rates: Rates) -> Way:
         route.key,
         route.weight,
         gateway,
-        None if table is None else rates.spaces[table.key],
+        None if table is None else table.key,
         None if table is None else table.currency,
         pace.routing_gateway_key(gateway),
     )

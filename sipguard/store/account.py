@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, Select, Table, Text, select
+from sqlalchemy import Boolean, Column, Connection, ForeignKey, Integer, Select, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.account import Account
 from sipguard.model.ledger import LedgerKind
 from sipguard.model.money import Micros
 from sipguard.store import ledger
-from sipguard.store.metadata import insert_row, metadata
+from sipguard.store.metadata import EVERY, Range, insert_row, metadata, plainly
 
 account = Table(
     "account",
@@ -70,6 +70,17 @@ async def by_id(conn: AsyncConnection, account_id: str) -> Account | None:
 async def all_accounts(conn: AsyncConnection) -> list[Account]:
     """Every account, agents and customers, in no order that means anything."""
     return [_account(row) for row in (await conn.execute(_LISTED)).mappings()]
+
+
+def rows(conn: Connection, keys: Range = EVERY) -> Iterator[tuple[Any, ...]]:
+    """The fields of every account with such a key, in the order of model.account.Account."""
+    yield from plainly(conn, _ROWS, *keys)
+
+
+def is_named(conn: Connection, key: int) -> bool:
+    """Whether an account stands below this one, or a section is its own, though there is no such account."""
+    (found,) = plainly(conn, _IS_NAMED, key, key).fetchone()
+    return bool(found)
 
 
 async def insert(
@@ -143,6 +154,23 @@ _LISTED: Select[Any] = (
     .join(_BALANCE, (_BALANCE.c.account_key == account.c.key) & (_BALANCE.c.kind == LedgerKind.BALANCE))
     .join(_REVENUE, (_REVENUE.c.account_key == account.c.key) & (_REVENUE.c.kind == LedgerKind.REVENUE))
 )
+
+
+# Fields in their order, in which the ledger accounts stand among the columns.
+_FIELDS = ", ".join(
+    f"{name[: -len('_ledger')]}.key" if name in ("balance_ledger", "revenue_ledger") else f"a.{name}"
+    for name in Account.__slots__
+)
+_ROWS = f"""
+SELECT {_FIELDS} FROM account a
+JOIN ledger_account balance ON balance.account_key = a.key AND balance.kind = 'balance'
+JOIN ledger_account revenue ON revenue.account_key = a.key AND revenue.kind = 'revenue'
+WHERE a.key BETWEEN ? AND ? ORDER BY a.key
+"""  # noqa: S608  (names of our own)
+_IS_NAMED = """
+SELECT EXISTS (SELECT 1 FROM account WHERE agent_key = ?)
+    OR EXISTS (SELECT 1 FROM section WHERE account_key = ?)
+"""
 
 
 def _walk(below: dict[int | None, list[Mapping[str, Any]]]) -> Iterator[Listed]:

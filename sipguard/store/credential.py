@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Column, ForeignKey, Table, Text, delete, select
+from sqlalchemy import Column, Connection, ForeignKey, Table, Text, delete, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,8 +36,15 @@ class Listed(NamedTuple):
 
 
 async def all_credentials(conn: AsyncConnection) -> list[Credential]:
-    rows = await conn.execute(select(*(credential.c[name] for name in Credential.__slots__)))
-    return [Credential(*row) for row in rows]
+    return await conn.run_sync(read_credentials)
+
+
+def read_credentials(conn: Connection, username: str | None = None) -> list[Credential]:
+    """All, or that of a username; for a thread."""
+    query = select(*(credential.c[name] for name in Credential.__slots__))
+    if username is not None:
+        query = query.where(credential.c.username == username)
+    return [Credential(*row) for row in conn.execute(query)]
 
 
 async def listed(conn: AsyncConnection) -> list[Listed]:

@@ -7,8 +7,8 @@ synchronous FULL, so that a commit survives the power; foreign keys; a busy time
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -37,6 +37,8 @@ class Database:
         self.path = path
         self._engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
         _prepare(self._engine.sync_engine)
+        self._threads = create_engine(URL.create("sqlite", database=str(path)))
+        _prepare(self._threads)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -58,8 +60,15 @@ class Database:
             async with conn.begin():
                 yield conn
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """The same for a thread, in which it stays: for what takes long to read."""
+        with self._threads.connect() as conn:
+            yield conn
+
     async def close(self) -> None:
         await self._engine.dispose()
+        self._threads.dispose()
 
 
 def open(path: Path) -> Database:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, Row, Table, Text, select
+from sqlalchemy import JSON, Boolean, Column, Connection, ForeignKey, Integer, Row, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.gateway import MappingGateway, NumberPlan, Redirects, Route, RouteMode, RoutingGateway
@@ -104,14 +104,19 @@ mapping_gateway_route = Table(
 
 
 async def all_mapping_gateways(conn: AsyncConnection) -> list[MappingGateway]:
+    return await conn.run_sync(read_mapping_gateways)
+
+
+def read_mapping_gateways(conn: Connection) -> list[MappingGateway]:
+    """The same for a thread."""
     sources: dict[int, list[str]] = defaultdict(list)
-    for row in await conn.execute(select(mapping_gateway_source)):
+    for row in conn.execute(select(mapping_gateway_source)):
         sources[row.gateway_key].append(row.network)
     certificates: dict[int, list[str]] = defaultdict(list)
-    for row in await conn.execute(select(mapping_gateway_certificate)):
+    for row in conn.execute(select(mapping_gateway_certificate)):
         certificates[row.gateway_key].append(row.name)
     allowed: dict[int, set[int]] = defaultdict(set)
-    for row in await conn.execute(select(mapping_gateway_route)):
+    for row in conn.execute(select(mapping_gateway_route)):
         allowed[row.gateway_key].add(row.routing_gateway_key)
     return [
         MappingGateway(
@@ -128,13 +133,18 @@ async def all_mapping_gateways(conn: AsyncConnection) -> list[MappingGateway]:
             trusted=row.trusted,
             caller=_caller_rule(row),
         )
-        for row in await conn.execute(select(mapping_gateway))
+        for row in conn.execute(select(mapping_gateway))
     ]
 
 
 async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
+    return await conn.run_sync(read_routing_gateways)
+
+
+def read_routing_gateways(conn: Connection) -> list[RoutingGateway]:
+    """The same for a thread."""
     clearing = ledger_account.c.routing_gateway_key == routing_gateway.c.key
-    rows = await conn.execute(
+    rows = conn.execute(
         select(routing_gateway, ledger_account.c.key.label("clearing_ledger")).join(ledger_account, clearing)
     )
     return [
@@ -181,9 +191,14 @@ async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
 
 
 async def all_routes(conn: AsyncConnection) -> list[Route]:
+    return await conn.run_sync(read_routes)
+
+
+def read_routes(conn: Connection) -> list[Route]:
+    """The same for a thread."""
     return [
         Route(row.key, row.gateway_key, row.prefix, RouteMode(row.mode), row.priority, row.weight)
-        for row in await conn.execute(select(route))
+        for row in conn.execute(select(route))
     ]
 
 

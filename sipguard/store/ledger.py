@@ -6,11 +6,11 @@ transaction. The proxy posts through writer.py, everybody else through `post`; b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text, func, select, update
+from sqlalchemy import Column, Connection, ForeignKey, Integer, LargeBinary, Table, Text, func, select, update
 from sqlalchemy import insert as insert_into
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +19,7 @@ from sipguard.model.ledger import Entry, LedgerKind, Posting
 from sipguard.model.money import Micros
 from sipguard.store import feed, journal
 from sipguard.store.database import StoreError
-from sipguard.store.metadata import insert_row, metadata
+from sipguard.store.metadata import insert_row, metadata, plainly
 
 ledger_account = Table(
     "ledger_account",
@@ -120,8 +120,13 @@ async def insert(
 
 async def of_house(conn: AsyncConnection, kind: LedgerKind) -> int:
     """The ledger account of that kind that the house itself holds. Raises StoreError where there is none."""
+    return await conn.run_sync(read_of_house, kind)
+
+
+def read_of_house(conn: Connection, kind: LedgerKind) -> int:
+    """The same for a thread."""
     house = ledger_account.c.account_key.is_(None) & ledger_account.c.routing_gateway_key.is_(None)
-    found = await conn.execute(select(ledger_account.c.key).where(house, ledger_account.c.kind == kind.value))
+    found = conn.execute(select(ledger_account.c.key).where(house, ledger_account.c.kind == kind.value))
     keys: Sequence[int] = found.scalars().all()
     if len(keys) != 1:
         raise StoreError(f"the house has {len(keys)} {kind} ledger accounts, not 1: load a data set first")
@@ -134,6 +139,11 @@ async def balances(conn: AsyncConnection) -> dict[int, Micros]:
     return dict((await conn.execute(query)).all())
 
 
+def read_balances(conn: Connection) -> Iterator[tuple[int, Micros]]:
+    """Every ledger account with a balance; for a thread, there may be millions."""
+    yield from plainly(conn, "SELECT key, balance_micros FROM ledger_account WHERE balance_micros <> 0")
+
+
 async def post(conn: AsyncConnection, entry: Entry, origin: str) -> bool:
     """Write an entry; False where it was written before: then nothing changes.
 
@@ -143,7 +153,7 @@ async def post(conn: AsyncConnection, entry: Entry, origin: str) -> bool:
     """
     currencies = await _currencies(conn, {posted.ledger for posted in entry.postings})
     journal.check(entry, currencies)
-    before = await _entry(conn, entry.key)
+    before = await conn.run_sync(read_entry, entry.key)
     if before is not None:
         if before != entry:
             raise KeyConflictError(f"entry {entry.key}: this key was used before, with other content")
@@ -179,7 +189,20 @@ async def post(conn: AsyncConnection, entry: Entry, origin: str) -> bool:
 
 async def entry(conn: AsyncConnection, key: str) -> Entry | None:
     """The entry with that idempotency key."""
-    return await _entry(conn, key)
+    return await conn.run_sync(read_entry, key)
+
+
+def read_entry(conn: Connection, key: str) -> Entry | None:
+    """The same for a thread."""
+    head = conn.execute(select(journal_entry).where(journal_entry.c.idempotency_key == key)).one_or_none()
+    if head is None:
+        return None
+    rows = conn.execute(
+        select(posting.c.ledger, posting.c.amount_micros)
+        .where(posting.c.entry == head.key)
+        .order_by(posting.c.position)
+    )
+    return Entry(key, head.kind, head.at_ms, tuple(Posting(*row) for row in rows), head.memo)
 
 
 async def verify(conn: AsyncConnection) -> VerifyReport:
@@ -193,20 +216,6 @@ async def verify(conn: AsyncConnection) -> VerifyReport:
         # STRICT and foreign keys hold for what is written, not for what a damaged page reads as.
         report.unreadable = f"a row makes no sense: {error!r}"
     return report
-
-
-async def _entry(conn: AsyncConnection, key: str) -> Entry | None:
-    head = (
-        await conn.execute(select(journal_entry).where(journal_entry.c.idempotency_key == key))
-    ).one_or_none()
-    if head is None:
-        return None
-    rows = await conn.execute(
-        select(posting.c.ledger, posting.c.amount_micros)
-        .where(posting.c.entry == head.key)
-        .order_by(posting.c.position)
-    )
-    return Entry(key, head.kind, head.at_ms, tuple(Posting(*row) for row in rows), head.memo)
 
 
 async def _currencies(conn: AsyncConnection, ledgers: set[int]) -> dict[int, str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, Table, Text, select
+from sqlalchemy import JSON, Boolean, Column, Connection, ForeignKey, Integer, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.gateway import NumberPlan
 from sipguard.model.phone import CallerCheck, Phone
-from sipguard.store.metadata import metadata
+from sipguard.store.metadata import EVERY, Range, metadata
 
 phone = Table(
     "phone",
@@ -44,11 +44,18 @@ phone_source = Table(
 
 
 async def all_phones(conn: AsyncConnection) -> list[Phone]:
+    return await conn.run_sync(read_phones)
+
+
+def read_phones(conn: Connection, keys: Range = EVERY) -> list[Phone]:
+    """The phones with such keys; for a thread."""
     numbers: dict[int, list[str]] = defaultdict(list)
-    for row in await conn.execute(select(phone_number).order_by(phone_number.c.position)):
+    for row in conn.execute(
+        select(phone_number).where(phone_number.c.phone_key.between(*keys)).order_by(phone_number.c.position)
+    ):
         numbers[row.phone_key].append(row.number)
     sources: dict[int, list[str]] = defaultdict(list)
-    for row in await conn.execute(select(phone_source)):
+    for row in conn.execute(select(phone_source).where(phone_source.c.phone_key.between(*keys))):
         sources[row.phone_key].append(row.network)
     return [
         Phone(
@@ -64,5 +71,5 @@ async def all_phones(conn: AsyncConnection) -> list[Phone]:
             contact_limit=row.contact_limit,
             caller_check=CallerCheck(row.caller_check),
         )
-        for row in await conn.execute(select(phone))
+        for row in conn.execute(select(phone).where(phone.c.key.between(*keys)))
     ]

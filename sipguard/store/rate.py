@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, Select, Table, Text, func, select
+from sqlalchemy import Column, Connection, ForeignKey, Integer, Select, Table, Text, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.rate import PLAIN_TERMS, Rate, RateTable, Rounding, Tier, Window
-from sipguard.store.metadata import metadata
+from sipguard.store.metadata import EVERY, Range, metadata, plainly
 
 rate_table = Table(
     "rate_table",
@@ -86,6 +86,44 @@ async def matching(conn: AsyncConnection, table_key: int, digits: str) -> list[R
     return [_rate(row) for row in await conn.execute(query)]
 
 
+def read_tables(conn: Connection, keys: Range = EVERY) -> list[RateTable]:
+    """The tables with such keys."""
+    return [_table(row) for row in conn.execute(_TABLES.where(rate_table.c.key.between(*keys)))]
+
+
+def texts(conn: Connection, table_key: int | None = None) -> Iterator[str]:
+    """Every row that was not removed, of one table or of all, as a text (model.packed)."""
+    if table_key is None:
+        rows = plainly(conn, f"SELECT {_TEXT} FROM rate WHERE removed_ms IS NULL")  # noqa: S608
+    else:
+        rows = plainly(
+            conn,
+            f"SELECT {_TEXT} FROM rate WHERE removed_ms IS NULL AND table_key = ?",  # noqa: S608
+            table_key,
+        )
+    for (text,) in rows:
+        yield text
+
+
+def told(conn: Connection, keys: Range) -> Iterator[tuple[int, int, str | None]]:
+    """The rows with such keys: key, key of the table, and the text; None for one that was removed."""
+    sql = (
+        f"SELECT key, table_key, iif(removed_ms IS NULL, {_TEXT}, NULL)"  # noqa: S608
+        " FROM rate WHERE key BETWEEN ? AND ?"
+    )
+    yield from plainly(conn, sql, *keys)
+
+
+def is_table_named(conn: Connection, key: int) -> bool:
+    """Whether an account buys by this table, or a vendor charges by it."""
+    sql = (
+        "SELECT EXISTS (SELECT 1 FROM account WHERE rate_table_key = ?)"
+        " OR EXISTS (SELECT 1 FROM routing_gateway WHERE cost_table_key = ?)"
+    )
+    (found,) = plainly(conn, sql, key, key).fetchone()
+    return bool(found)
+
+
 async def row_counts(conn: AsyncConnection) -> dict[int, int]:
     """How many rows each table has, by the table's key; tables without rows are left out."""
     query = select(rate.c.table_key, func.count()).where(rate.c.removed_ms.is_(None))
@@ -106,6 +144,18 @@ _TABLES: Select[Any] = select(*(column for column in rate_table.c if column.name
 _PRESENT: Select[Any] = select(*(column for column in rate.c if column.name != "removed_ms")).where(
     rate.c.removed_ms.is_(None)
 )
+
+
+# As model.packed.rate writes them.
+_SHAPE = " || '/' || ".join(
+    [
+        *("connect_fee_micros", "initial_seconds", "next_seconds", "grace_seconds"),
+        *("minimum_seconds", "minimum_micros", "valid_from", "ifnull(valid_till, '')", "days"),
+        *("from_minute", "till_minute", "tiers"),
+    ]
+)
+_PLAIN = "(valid_from = 0 AND valid_till IS NULL AND days = 127 AND from_minute = 0 AND till_minute = 1440)"
+_TEXT = " || '\t' || ".join(["key", "table_key", "prefix", _PLAIN, "rate_micros", _SHAPE, "destination"])
 
 
 async def _stream(conn: AsyncConnection, query: Select[Any]) -> AsyncIterator[list[Rate]]:

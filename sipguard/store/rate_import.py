@@ -26,6 +26,10 @@ from sipguard.store.rate import COLUMNS, values
 
 NOUN = "rate_table"
 
+NAMED_MAX = 1_000
+"""Rows that the change feed names one by one; where there are more, it names the table. It is written while
+nobody else can write."""
+
 
 class Kind(StrEnum):
     """What a price list does to a row."""
@@ -124,9 +128,15 @@ class RateImport:
             if self._revision() != self._compared:
                 raise RuntimeError("the rate tables were changed by somebody else in the meantime, try again")
             now_ms = time.time_ns() // 1_000_000
+            (many,) = execute("SELECT count(*) > ? FROM temp.compared", [NAMED_MAX]).fetchone()
+            if many:
+                execute("INSERT INTO main.feed_pause VALUES ('rate')")
             removed = execute(_REMOVE, {"now": now_ms}).rowcount
             if execute(_ADD, {"table": self._table_key}).rowcount + removed:
+                if many:
+                    execute(_NAME, (now_ms, "rates_of", "import", table_id, self._table_key, self._table_key))
                 execute(_RECORD, (now_ms, NOUN, "import", table_id))
+            execute("DELETE FROM main.feed_pause")
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -186,7 +196,9 @@ SELECT c.line, ifnull(l.prefix, r.prefix) AS shown, ifnull(l.destination, r.dest
 FROM temp.compared c LEFT JOIN temp.listed l ON l.line = c.line LEFT JOIN main.rate r ON r.key = c.old
 WHERE c.kind = ? ORDER BY shown, c.line LIMIT ?
 """
-_REVISION = "SELECT ifnull(max(revision), 0) FROM change WHERE noun IN ('rate_table', 'configuration')"
+_REVISION = (
+    "SELECT ifnull(max(revision), 0) FROM change WHERE noun IN ('rate_table', 'rate', 'configuration')"
+)
 _REMOVE = """
 UPDATE main.rate SET removed_ms = :now
 WHERE key IN (SELECT old FROM temp.compared WHERE kind IN ('up', 'down', 'changed', 'gone'))
@@ -197,6 +209,7 @@ SELECT :table, {", ".join(f"l.{name}" for name in _LISTED)}
 FROM temp.compared c JOIN temp.listed l USING (line)
 WHERE c.kind IN ('new', 'up', 'down', 'changed') ORDER BY l.prefix
 """  # noqa: S608
+_NAME = "INSERT INTO main.change (at_ms, noun, action, id, first, last) VALUES (?, ?, ?, ?, ?, ?)"
 _RECORD = str(
     insert(change)
     .values(dict.fromkeys(("at_ms", "noun", "action", "id")))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from sqlalchemy import Column, ForeignKey, Integer, Table, Text, delete, select
+from sqlalchemy import Column, Connection, ForeignKey, Integer, Table, Text, delete, select
 from sqlalchemy.dialects.sqlite import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model.section import Action, Direction, Section
 from sipguard.store.destination_set import destination_prefix
-from sipguard.store.metadata import metadata
+from sipguard.store.metadata import EVERY, Range, metadata, plainly
 
 section = Table(
     "section",
@@ -62,3 +62,17 @@ async def expand(conn: AsyncConnection, account_keys: Iterable[int], directions:
         )
         columns = ["account_key", "direction", "action", "prefix", "set_key"]
         await conn.execute(insert_or(section).from_select(columns, rows).on_conflict_do_nothing())
+
+
+def texts(conn: Connection, accounts: Range = EVERY) -> Iterator[str]:
+    """Every section of the accounts with such keys as a text (model.packed)."""
+    for (text,) in plainly(conn, _TEXTS, *accounts):
+        yield text
+
+
+# As model.packed.section writes them.
+_TEXTS = """
+SELECT key || '\t' || (account_key * 2 + (direction = 'calling')) || '\t' || prefix || '\t1\t'
+    || (action = 'allow') || '\t\t'
+FROM section WHERE account_key BETWEEN ? AND ?
+"""

@@ -71,8 +71,9 @@ def test_calls_through_a_gateway_are_ended(world: Simulation) -> None:
 
 
 def change(world: Simulation, key: int, **changes: object) -> None:
-    accounts = world.exchange.directory.accounts
-    accounts[key] = replace(accounts[key], **changes)  # type: ignore[arg-type]
+    directory = world.exchange.directory
+    changed = replace(directory.accounts[key], **changes)  # type: ignore[arg-type]
+    directory.accounts = directory.accounts.changed({key: changed})
 
 
 @pytest.mark.parametrize(

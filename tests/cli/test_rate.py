@@ -23,7 +23,7 @@ prefix;destination;rate;connect_fee;initial;next
 33;France;3.10;0;60;60
 """
 COUNTS = {"new": 1, "up": 1, "down": 1, "changed": 1, "gone": 2, "unchanged": 1}
-CHANGES = "SELECT noun, action, id FROM change WHERE noun = 'rate_table'"
+CHANGES = "SELECT noun, action, id FROM change WHERE noun = 'rate_table' AND first IS NULL"
 
 
 @pytest.fixture

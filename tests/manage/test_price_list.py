@@ -223,7 +223,7 @@ RATES = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RATES, max_size=5))
 def test_what_is_written_is_read(file: Path, rates: list[Rate]) -> None:
     with file.open("w", newline="") as out:

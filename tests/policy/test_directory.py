@@ -31,13 +31,13 @@ def test_rates_come_back_as_they_were_given() -> None:
         rate(44, 13, "012345678901234567", price=0),
     ]
     rates = World(rates=given).directory().rates
-    found = [rates.find(rates.spaces[each.table_key], each.prefix + "0", 0, UTC, 0) for each in given]
+    found = [rates.find(each.table_key, each.prefix + "0", 0, UTC, 0) for each in given]
     assert [priced and priced.rate for priced in found] == given
 
 
 def test_one_table_does_not_see_the_rates_of_another() -> None:
     rates = World(rates=[rate(1, 11, "44")]).directory().rates
-    assert rates.find(rates.spaces[12], "442079460000", 0, UTC, 0) is None
+    assert rates.find(12, "442079460000", 0, UTC, 0) is None
 
 
 def test_a_chain_is_made_once() -> None:

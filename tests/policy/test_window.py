@@ -158,5 +158,5 @@ def test_the_columns_find_what_a_plain_search_finds(
         for key, ((prefix, _), window) in enumerate(unique.items(), 1)
     ]
     rates = trade(*rows).directory().rates
-    priced = rates.find(rates.spaces[13], LONDON, unix_ms, zone, 0)  # type: ignore[arg-type]
+    priced = rates.find(13, LONDON, unix_ms, zone, 0)  # type: ignore[arg-type]
     assert (priced and priced.rate) == first_open(rows, unix_ms, zone)  # type: ignore[arg-type]

@@ -7,17 +7,14 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipguard._engine import PrefixMap
 from sipguard.model.section import Action, Direction, Section
 from sipguard.model.verdict import Refusal
-from sipguard.policy.chain import climb, prepare
-from sipguard.policy.section import Sections
+from sipguard.policy import section
 from tests.policy.world import ACME, RESELLER, ROOT, World
 
 FEW_DIGITS = "12"
 NUMBERS = st.text(alphabet=FEW_DIGITS, min_size=1, max_size=5)
-ACCOUNTS = {account.key: account for account in World().accounts}
-IDS = {account.key: account.id for account in ACCOUNTS.values()}
+IDS = {account.key: account.id for account in World().accounts}
 
 RULES = st.lists(
     st.tuples(
@@ -45,9 +42,8 @@ def test_every_level_must_allow_and_the_highest_that_blocks_is_named(
     rules: list[tuple[int, Direction, Action, str]], called: str, calling: str
 ) -> None:
     sections = [Section(key, *rule) for key, rule in _keyed(rules)]
-    index = Sections(sections, ACCOUNTS, PrefixMap)
-    rulings = prepare(climb(ACCOUNTS[ACME], ACCOUNTS), index, {11: 0, 12: 1, 13: 2}, 900).rulings
-    refusal = index.refusal(rulings, called, calling)
+    rulings = World(sections=sections).directory().chain(ACME).rulings
+    refusal = section.refusal(rulings, called, calling)
 
     blocking = [
         IDS[key]
@@ -57,15 +53,15 @@ def test_every_level_must_allow_and_the_highest_that_blocks_is_named(
     ]
     assert (refusal.level if refusal else None) == (blocking[0] if blocking else None)
     if refusal is not None:
-        _names_its_rule(refusal, {f"section:{section.key}": section for section in sections})
+        _names_its_rule(refusal, {f"section:{one.key}": one for one in sections})
 
 
 def _names_its_rule(refusal: Refusal, sections: dict[str, Section]) -> None:
     assert refusal.rule is not None
     if refusal.rule in sections:
-        section = sections[refusal.rule]
-        assert section.action is Action.BLOCK
-        assert IDS[section.account_key] == refusal.level
+        told = sections[refusal.rule]
+        assert told.action is Action.BLOCK
+        assert IDS[told.account_key] == refusal.level
     else:
         assert refusal.rule.startswith(f"account:{refusal.level}.sections.")
 

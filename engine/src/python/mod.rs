@@ -14,6 +14,7 @@ mod digest;
 mod engine;
 mod event;
 mod prefix;
+mod prefix_book;
 mod resolve;
 mod stream;
 mod tap;
@@ -39,6 +40,8 @@ mod module {
     use super::event::{PyAnswered, PyContact, PyEnded, PyFailed, PyInvite, PyProbed, PyRequest};
     #[pymodule_export]
     use super::prefix::PyPrefixMap;
+    #[pymodule_export]
+    use super::prefix_book::{PyPrefixBook, PyPrefixRows, PyPrefixSheet};
     #[pymodule_export]
     use super::resolve::PyResolve;
     #[pymodule_export]
