@@ -66,6 +66,22 @@ CertificateFile = Annotated[
 KeyFile = Annotated[Path | None, Meta(description="the path of a PEM file with a private key, not encrypted")]
 
 
+class Domain(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A certificate of its own for peers that ask for certain names (SNI, RFC 6066 section 3)."""
+
+    names: Annotated[
+        tuple[Annotated[str, Meta(description='a host name, or "*." and one')], ...],
+        Meta(min_length=1, description="an array of host names"),
+    ]
+    certificate: Annotated[Path, Meta(description="the path of a PEM file: the certificate, then its chain")]
+    key: Annotated[Path, Meta(description="the path of a PEM file with a private key, not encrypted")]
+
+    def __post_init__(self) -> None:
+        for index, name in enumerate(self.names):
+            if not _HOST_NAME.fullmatch(name.removeprefix("*.")):
+                raise _UnfitError(f"names[{index}]", name, 'a host name, or "*." and one')
+
+
 class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One address and port to receive SIP on, and how the outside reaches it."""
 
@@ -79,6 +95,8 @@ class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     certificate: CertificateFile = None
     """Shown to peers that connect by TLS."""
     key: KeyFile = None
+    domains: Annotated[tuple[Domain, ...], Meta(description="an array of domain tables")] = ()
+    """Certificates that are shown instead to peers that ask for these names; each name once."""
     client_certificate: Annotated[
         Literal["none", "optional", "required"], Meta(description='"none", "optional" or "required"')
     ] = "none"
@@ -115,6 +133,10 @@ class Listener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         for name in ("certificate", "key"):
             if tls and getattr(self, name) is None:
                 raise _UnfitError(name, UNSET, "a PEM file, because transports has TLS")
+        names = [name.lower() for domain in self.domains for name in domain.names]
+        for name in names:
+            if names.count(name) > 1:
+                raise _UnfitError("domains", name, "each name once")
 
 
 class Tcp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -72,7 +72,9 @@ def test_a_wildcard_host_may_advertise_an_address_or_a_name(file: Path) -> None:
 
 def test_what_is_in_force_names_every_key(file: Path) -> None:
     file.write_text(MINIMAL)
-    assert set(_shown(effective(load(file)))) == {key for key, _ in keys() if not key.endswith("[]")}
+    told = {key for key, _ in keys() if not key.endswith("[]")}
+    # There are no domains, so they have no keys.
+    assert set(_shown(effective(load(file)))) == {key for key in told if ".domains[]." not in key}
 
 
 A_PORT = "expected a port from 1 to 65535"
@@ -106,6 +108,17 @@ BAD: list[tuple[str, str | None, str]] = [
         "colour",
         "expected one of sip, database, control, calls, cdr, stats, series, alerts, emergency, dns,"
         " gateways, numbers, auth, registrar, trace,",
+    ),
+    # Certificates by name.
+    (
+        LISTEN + 'domains = [{ names = ["a b"], certificate = "a", key = "b" }]\n' + REST,
+        "sip.listen[0].domains[0].names[0]",
+        'found "a b", expected a host name',
+    ),
+    (
+        LISTEN + 'domains = [{ names = ["a.example", "A.example"], certificate = "a", key = "b" }]\n' + REST,
+        "sip.listen[0].domains",
+        'found "a.example", expected each name once',
     ),
     # Of another type.
     ('sip = "x"\n' + REST, "sip", 'found "x", expected a [sip] table'),

@@ -60,8 +60,8 @@ class Contexts:
         self._stamp = self._read_stamp()
         try:
             made = self._made()
-            for index, listener in self._listeners():
-                _prove(f"sip.listen[{index}]", listener)
+            for key, certificate, private in self._shown():
+                _prove(key, certificate, private)
         except TlsError as error:
             log.error("tls.not_reloaded", error=str(error), effect="the certificates before remain in use")
             return False
@@ -82,9 +82,9 @@ class Contexts:
 
         They are used all the same: at a start nothing better is there, and other transports work.
         """
-        for index, listener in self._listeners():
+        for key, certificate, private in self._shown():
             try:
-                _prove(f"sip.listen[{index}]", listener)
+                _prove(key, certificate, private)
             except TlsError as error:
                 log.error(
                     "tls.certificate_unfit", error=str(error), effect="who verifies it will not connect"
@@ -95,11 +95,20 @@ class Contexts:
             if "tls" in listener.transports:
                 yield index, listener
 
+    def _shown(self) -> Iterator[tuple[str, Path | None, Path | None]]:
+        """What peers may be shown: key of the configuration, certificate, private key."""
+        for index, listener in self._listeners():
+            yield f"sip.listen[{index}]", listener.certificate, listener.key
+            for number, domain in enumerate(listener.domains):
+                yield f"sip.listen[{index}].domains[{number}]", domain.certificate, domain.key
+
     def _files(self) -> Iterator[Path]:
         tls = self._sip.tls
         named = [tls.ca, tls.certificate, tls.key]
         for listener in self._sip.listen:
             named += [listener.certificate, listener.key]
+            for domain in listener.domains:
+                named += [domain.certificate, domain.key]
         yield from dict.fromkeys(path for path in named if path is not None)
 
     def _read_stamp(self) -> list[tuple[int, int, int] | None]:
@@ -117,11 +126,33 @@ class Contexts:
 
 
 def _server(tls: Tls, listener: Listener, key: str) -> ssl.SSLContext:
+    context = _serving(tls, listener, key, listener.certificate, listener.key)
+    by_name: dict[str, ssl.SSLContext] = {}
+    for number, domain in enumerate(listener.domains):
+        where = f"{key}.domains[{number}]"
+        other = _serving(tls, listener, where, domain.certificate, domain.key)
+        by_name.update((name.lower(), other) for name in domain.names)
+
+    def choose(session: ssl.SSLObject, asked: str | None, _: ssl.SSLContext) -> None:
+        # Who asks for a name that is none of ours is shown the listener's own: it may verify or leave.
+        name = (asked or "").lower().rstrip(".")
+        found = by_name.get(name) or by_name.get(f"*.{name.partition('.')[2]}")
+        if found is not None:
+            session.context = found
+
+    if by_name:
+        context.sni_callback = choose
+    return context
+
+
+def _serving(
+    tls: Tls, listener: Listener, key: str, certificate: Path | None, private: Path | None
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _limit(context, tls)
     # A peer could have us compute without end.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    _load_pair(context, key, listener.certificate, listener.key)
+    _load_pair(context, key, certificate, private)
     if listener.client_certificate != "none":
         context.verify_mode = (
             ssl.CERT_REQUIRED if listener.client_certificate == "required" else ssl.CERT_OPTIONAL
@@ -186,7 +217,7 @@ def _load_ca(context: ssl.SSLContext, ca: Path | None, purpose: ssl.Purpose) -> 
         raise TlsError(f"sip.tls.ca: {ca} is not usable: {_reason(error)}") from error
 
 
-def _prove(key: str, listener: Listener) -> None:
+def _prove(key: str, certificate: Path | None, private: Path | None) -> None:
     """Shake hands with ourselves, as a peer that trusts this certificate and nothing else.
 
     Raises TlsError where even that peer would refuse: it is not valid yet or no more, or not for servers.
@@ -196,8 +227,8 @@ def _prove(key: str, listener: Listener) -> None:
     peer.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     asks = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        peer.load_verify_locations(listener.certificate)
-        _load_pair(asks, key, listener.certificate, listener.key)
+        peer.load_verify_locations(certificate)
+        _load_pair(asks, key, certificate, private)
         ours, theirs = Session(asks, server_side=True), Session(peer, server_side=False)
         data = b""
         while not theirs.established:
@@ -205,7 +236,7 @@ def _prove(key: str, listener: Listener) -> None:
             ours.receive(theirs.outgoing())
             data = ours.outgoing()
     except ssl.SSLError as error:
-        raise TlsError(f"{key}.certificate: {listener.certificate}: {_reason(error)}") from error
+        raise TlsError(f"{key}.certificate: {certificate}: {_reason(error)}") from error
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -16,12 +16,13 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from sipguard.config import Listener, Sip, Tls
+from sipguard.config import Domain, Listener, Sip, Tls
 from sipguard.model import certificate
 from sipguard.model.gateway import RoutingGateway
 from sipguard.sip import stream
 from sipguard.sip.driver import Driver
 from sipguard.sip.events import Engine, Event, Failed, Invite, Target
+from sipguard.sip.session import Session
 from sipguard.sip.tls import Contexts, TlsError
 from tests.harness.authority import Authority, Pair, replace
 from tests.policy.world import routing_gateway
@@ -419,3 +420,57 @@ def _encrypt(key: Path, to: Path) -> None:
         check=True,
         capture_output=True,
     )
+
+
+def _shown_for(contexts: Contexts, authority: Authority, name: str | None) -> set[object]:
+    """Names in the certificate that a peer is shown that asks for `name`."""
+    ours = Session(contexts.server(0), server_side=True)
+    peer = trusting(authority)
+    peer.check_hostname = False  # what is shown is looked at, whomever it is for
+    theirs = Session(peer, server_side=False, server_name=name)
+    data = b""
+    while not theirs.established:
+        theirs.receive(data)
+        ours.receive(theirs.outgoing())
+        data = ours.outgoing()
+    shown = theirs.certificate()
+    assert shown is not None
+    return {value for _, value in shown[0]["subjectAltName"]}  # type: ignore[attr-defined]
+
+
+def test_each_domain_is_shown_its_own_certificate(authority: Authority, pair: Pair) -> None:
+    """SNI (RFC 6066 section 3) in any case; a wildcard is one label; who asks for nothing gets the first."""
+    net, wild = authority.issue("DNS:sip.example.net"), authority.issue("DNS:*.example.org")
+    listener = Listener(
+        host=HOST,
+        transports=("tls",),
+        certificate=pair.certificate,
+        key=pair.key,
+        domains=(
+            Domain(names=("sip.example.net",), certificate=net.certificate, key=net.key),
+            Domain(names=("*.example.org",), certificate=wild.certificate, key=wild.key),
+        ),
+    )
+    contexts = Contexts(Sip(listen=(listener,), tls=Tls(ca=authority.ca)))
+    first = _shown_for(contexts, authority, None)
+    assert not first & {"sip.example.net", "*.example.org"}
+    for name, shown in (
+        ("sip.example.net", {"sip.example.net"}),
+        ("SIP.Example.NET", {"sip.example.net"}),
+        ("a.example.org", {"*.example.org"}),
+        ("a.b.example.org", first),
+        ("example.org", first),
+        ("sg.example", first),
+    ):
+        assert _shown_for(contexts, authority, name) == shown, name
+    # All of them change together, or none.
+    renewed = authority.issue("DNS:sip.example.net", "DNS:new.example.net")
+    replace(net, renewed)
+    assert contexts.changed()
+    assert contexts.reload()
+    assert _shown_for(contexts, authority, "sip.example.net") == {"sip.example.net", "new.example.net"}
+    net.certificate.write_text("no certificate")
+    with capture_logs() as logs:
+        assert not contexts.reload()
+    assert "domains[0]" in logs[0]["error"]
+    assert _shown_for(contexts, authority, "sip.example.net") == {"sip.example.net", "new.example.net"}
