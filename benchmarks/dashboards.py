@@ -94,7 +94,7 @@ def _web(site: Site) -> Iterator[tuple[str, int]]:
     with (directory / "web.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        eventually("the web process", lambda: tcp_listens(HOST, PORT) or process.poll() is not None, 30.0)
+        eventually("the web process", lambda: tcp_listens(HOST, PORT) or process.poll() is not None, 120.0)
         yield key, process.pid
     finally:
         process.terminate()

@@ -11,8 +11,9 @@ import click
 
 from sipguard.cli.shell import Shell, WrongError, store_failures
 
-NICENESS = 10
-"""Beside a daemon: where the processor is short, calls get nine times as much of it as pages."""
+NICENESS = 5
+"""Beside a daemon: where the processor is short, calls get three times as much of it as pages. With more the
+pages of a busy machine would take a minute to start."""
 
 
 @click.command()
