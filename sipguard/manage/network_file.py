@@ -12,6 +12,7 @@ wrong with a file is told, each with the file, the line and the field.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -169,7 +170,7 @@ def _spread(directory: Path, noun: Noun, problems: list[Problem]) -> dict[Key, _
     if text is None:
         return None
     found: dict[Key, _Raw] = {}
-    rows = csv.reader(text.splitlines(keepends=True), strict=True)
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = csv_header(noun)
     csv.field_size_limit(_CELL_MAX)
     try:

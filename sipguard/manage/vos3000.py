@@ -77,9 +77,7 @@ def convert(exports: Iterable[Export], currency: str, rate_per: RatePer | None, 
         for row in export.rows:
             work.row(export.kind, row)
         for title, lines in export.unknown.items():
-            work.note(
-                f"{export.name}: nothing here is what column {title} is ({lines} lines say something in it)"
-            )
+            work.note(f"{export.name}: column {title} is not taken over ({lines} lines say something in it)")
     work.price_lists(directory)
     if work.problems:
         raise InvalidError(work.problems)

@@ -28,7 +28,7 @@ class Columns:
     """Of one kind, by our name for them."""
 
     names: dict[str, str]
-    """Every name that a column may have, in its plain form, to ours."""
+    """Every name that a column may have, in its plain form, to ours. Of two the first counts."""
     required: frozenset[str]
 
 
@@ -92,7 +92,7 @@ COLUMNS = {
     ),
     Kind.RATES: _columns(
         "prefix rate",
-        prefix="rate prefix,area prefix,prefix,area code,code,fee prefix,费率前缀,地区前缀,前缀,区号",
+        prefix="rate prefix,fee prefix,费率前缀,area prefix,地区前缀,prefix,前缀,area code,code,区号",
         destination="area name,area,region,destination,rate name,地区名称,地区,区域",
         rate="billing rate,rate,fee,price,unit price,计费费率,费率,单价",
         cycle="billing cycle,cycle,period,billing period,billing interval,计费周期,周期",

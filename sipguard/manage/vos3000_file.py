@@ -40,7 +40,7 @@ class Export:
     name: str
     rows: list[Row] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
-    """Columns that mean nothing here, with how many lines say something in them."""
+    """Columns that are not taken over, with how many lines say something in them."""
 
 
 def read(path: Path, kind: Kind | None = None) -> Export:
@@ -54,6 +54,7 @@ def read(path: Path, kind: Kind | None = None) -> Export:
     csv.field_size_limit(_CELL_MAX)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
+    chosen: dict[str, str] = {}
     export: Export | None = None
     try:
         for cells in reader:
@@ -69,13 +70,13 @@ def read(path: Path, kind: Kind | None = None) -> Export:
                         "its columns do not tell what it is: write accounts=FILE, rates=FILE, ...",
                     )
                 _check(header, kind, f"{path.name} line {reader.line_num}")
-                export = Export(kind, path.name)
+                export, chosen = Export(kind, path.name), _chosen(header, kind)
                 continue
             if len(told) != len(header) and any(told[len(header) :]):
                 raise InvalidError.of(
                     f"{path.name} line {reader.line_num}", f"found {len(told)} cells, expected {len(header)}"
                 )
-            _take(export, header, told, reader.line_num)
+            _take(export, header, chosen, told, reader.line_num)
     except csv.Error as error:
         raise InvalidError.of(f"{path.name} line {reader.line_num}", str(error)) from None
     assert export is not None, "there is a line with something in it"
@@ -123,22 +124,32 @@ def _check(header: list[str], kind: Kind, where: str) -> None:
     ours = [columns.names[plain(name)] for name in header if plain(name) in columns.names]
     if missing := sorted(columns.required - set(ours)):
         raise InvalidError.of(where, f"an export of {kind} has a column for {' and '.join(missing)}")
-    for name in set(ours) - {"derived"}:
-        if ours.count(name) > 1:
-            raise InvalidError.of(where, f"two columns mean {name}")
+    twice = sorted(name for name in set(header) if name and header.count(name) > 1)
+    if twice:
+        raise InvalidError.of(where, f"the column {twice[0]} is there twice")
 
 
-def _take(export: Export, header: list[str], told: list[str], line: int) -> None:
-    columns = COLUMNS[export.kind]
+def _chosen(header: list[str], kind: Kind) -> dict[str, str]:
+    """Our name for each column that counts. Of several that mean the same the one that the table of names has
+    first does: what calls are priced by is the rate prefix, whatever the prefix of its area."""
+    names = COLUMNS[kind].names
+    rank = {name: at for at, name in enumerate(names)}
+    found: dict[str, str] = {}
+    for title in sorted((one for one in header if plain(one) in names), key=lambda one: rank[plain(one)]):
+        ours = names[plain(title)]
+        if ours != "derived" and ours not in found.values():
+            found[title] = ours
+    return found
+
+
+def _take(export: Export, header: list[str], chosen: dict[str, str], told: list[str], line: int) -> None:
     cells: dict[str, str] = {}
     titles: dict[str, str] = {}
     for title, cell in zip(header, told + [""] * (len(header) - len(told)), strict=False):
-        ours = columns.names.get(plain(title))
-        if ours is None or ours == "derived":
-            if title:
-                export.unknown[title] = export.unknown.get(title, 0) + bool(cell)
-            continue
-        cells[ours], titles[ours] = cell, title
+        if (ours := chosen.get(title)) is not None:
+            cells[ours], titles[ours] = cell, title
+        elif title:
+            export.unknown[title] = export.unknown.get(title, 0) + bool(cell)
     export.rows.append(Row(export.name, line, cells, titles))
 
 

@@ -177,6 +177,13 @@ def test_a_cycle_that_is_no_minute_has_to_be_explained(house: Installation, tmp_
     assert (found["rate_micros"], found["initial_seconds"]) == (120_000, 6)
 
 
+def test_of_two_columns_for_one_thing_the_better_counts(house: Installation, tmp_path: Path) -> None:
+    header = "Area code,Rate prefix,Area name,Billing rate"
+    told = imported(house, file(tmp_path, "Retail.csv", header, "880,88017,Mobile,1", "880,88018,Mobile,2"))
+    assert "Retail.csv: column Area code is not taken over (2 lines say something in it)" in told
+    assert house.json("rate", "find", "88018", "--table", "Retail")["found"]["rate_micros"] == 2_000_000
+
+
 def test_everything_that_is_wrong_is_told_by_line(house: Installation, tmp_path: Path) -> None:
     accounts = file(
         tmp_path,
@@ -218,7 +225,7 @@ def test_everything_that_is_wrong_is_told_by_line(house: Installation, tmp_path:
     [
         (["a,b,c", "1,2,3"], "its columns do not tell what it is"),
         (["Account number,Balance", 'x,"1'], "x.csv line 2"),
-        (["Account number,Account ID,Balance", "a,b,1"], "two columns mean id"),
+        (["Account number,Balance,Balance", "a,1,1"], "the column Balance is there twice"),
         (["Account number,Balance", "a,1,2"], "x.csv line 2: found 3 cells, expected 2"),
         ([""], "is empty"),
     ],
