@@ -147,6 +147,7 @@ def send(exchange: Exchange, call: Call, now: Moment) -> None:
         exchange.tracer.sent(call)
     told = caller.presented(call.permit, candidate.gateway)
     shown = None if told is None else _shown(told)
+    call.calling_sent = None if told is None else told.user
     way = call.ways[0]
     forwarded = exchange.engine.forward(call.id, way.target, candidate.number, trusted, shown, way.beside)
     assert forwarded, f"call {call.id} is unknown to the engine"

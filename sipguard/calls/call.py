@@ -45,6 +45,8 @@ class Call:
     codecs_offered: str = ""
     codecs_answered: str = ""
     callee_user_agent: str = ""
+    calling_sent: str | None = None
+    """User part of From as its present gateway is told it; None: as it came."""
     slot: int = -1
     """Where it is kept while it is being set up (calls.unfinished); -1: nowhere."""
     ending: bool = False

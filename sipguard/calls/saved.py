@@ -74,6 +74,7 @@ class _Call(msgspec.Struct, array_like=True, frozen=True):
     """`invited_ms` on the monotonic clock."""
     boot: bytes = b""
     """What that counts from (calls.clock.Clock); empty: nothing that another run could know."""
+    calling_sent: str | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -132,6 +133,7 @@ def save(call: Call, boot: bytes) -> bytes:
             callee_user_agent=call.callee_user_agent,
             invited_ns=call.invited.monotonic_ns,
             boot=boot,
+            calling_sent=call.calling_sent,
         )
     )
 
@@ -179,6 +181,7 @@ def load(call: int, state: bytes, directory: Directory, now: Moment, boot: bytes
         codecs_offered=saved.codecs_offered,
         codecs_answered=saved.codecs_answered,
         callee_user_agent=saved.callee_user_agent,
+        calling_sent=saved.calling_sent,
     )
 
 

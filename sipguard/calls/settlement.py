@@ -194,6 +194,7 @@ def _of_permit(
         codecs_offered=call.codecs_offered,
         codecs_answered=call.codecs_answered,
         currency=permit.levels[0].account.currency,
+        calling_sent=call.calling_sent,
     )
 
 

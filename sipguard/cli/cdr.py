@@ -169,7 +169,7 @@ def _facts(record: Cdr) -> Iterator[tuple[str, str]]:
     phone = "" if record.phone_id is None else f", phone {record.phone_id}"
     yield "account", (record.account_id or "unknown") + phone
     yield "called", _number(record.called_received, record.called, record.called_sent)
-    yield "calling", _number(record.calling_received, record.calling, None)
+    yield "calling", _number(record.calling_received, record.calling, record.calling_sent)
     yield "invited", show_time(record.invited_ms, None, "milliseconds")
     for name, at_ms in (("ringing", record.ringing_ms), ("answered", record.answered_ms)):
         if at_ms is not None:

@@ -21,7 +21,7 @@ def gateway() -> None:
     """Routing gateways: where calls go."""
 
 
-for command in (gateway_edit.add, gateway_edit.modify, gateway_edit.remove):
+for command in (gateway_edit.add, gateway_edit.modify, gateway_edit.remove, gateway_edit.test_number):
     gateway.add_command(command)
 
 

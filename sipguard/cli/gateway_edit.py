@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sipguard.cli.forms import formed, options, show_objects
-from sipguard.cli.shell import Shell, json_option, show_json
+from sipguard.cli.shell import Shell, json_option, plain, show_json
 
 if TYPE_CHECKING:
     from sipguard.manage.credential import Told
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         RoutingGatewayChanges,
     )
     from sipguard.manage.mapping_gateway import MappingGatewayInfo
+    from sipguard.manage.number_test import TriedNumber
     from sipguard.manage.routing_gateway import RoutingGatewayInfo
     from sipguard.model.actor import Actor
 
@@ -110,6 +111,29 @@ def remove(shell: Shell, id: str) -> None:
     click.echo(f"{id} was removed")
 
 
+caller_option = click.option("--caller", metavar="NUMBER", help="The number that calls.")
+
+
+@click.command("test-number")
+@click.argument("id", metavar="GATEWAY")
+@click.argument("number")
+@caller_option
+@json_option
+@click.pass_obj
+def test_number(shell: Shell, id: str, number: str, caller: str | None, as_json: bool) -> None:
+    """Show, without a call, what the judged NUMBER leaves as for the routing gateway GATEWAY."""
+    from sipguard.manage import number_test as manage
+    from sipguard.manage.gateway_form import TestNumber
+
+    form = formed(TestNumber, {"number": number, "caller": caller})
+
+    async def command(desk: Desk, actor: Actor) -> TriedNumber:
+        async with desk.reading(actor) as view:
+            return await manage.try_gateway(view, id, form)
+
+    _show_tried(shell.manage(command), as_json)
+
+
 @click.group()
 def trunk() -> None:
     """Mapping gateways: trunks of customers."""
@@ -185,6 +209,42 @@ def remove_trunk(shell: Shell, id: str) -> None:
 
     shell.manage(command)
     click.echo(f"{id} was removed")
+
+
+@trunk.command("test-number")
+@click.argument("id", metavar="TRUNK")
+@click.argument("number")
+@caller_option
+@click.option("--to", "gateway_id", metavar="GATEWAY", help="The routing gateway for which it would leave.")
+@json_option
+@click.pass_obj
+def test_trunk_number(
+    shell: Shell, id: str, number: str, caller: str | None, gateway_id: str | None, as_json: bool
+) -> None:
+    """Show, without a call, what NUMBER from the mapping gateway TRUNK is judged as, and sent as."""
+    from sipguard.manage import number_test as manage
+    from sipguard.manage.gateway_form import TestCall
+
+    form = formed(TestCall, {"number": number, "caller": caller, "routing_gateway_id": gateway_id})
+
+    async def command(desk: Desk, actor: Actor) -> TriedNumber:
+        async with desk.reading(actor) as view:
+            return await manage.try_trunk(view, id, form)
+
+    _show_tried(shell.manage(command), as_json)
+
+
+def _show_tried(tried: TriedNumber, as_json: bool) -> None:
+    if as_json:
+        show_json(asdict(tried))
+        return
+    for which, steps in (("called", tried.called), ("calling", tried.caller)):
+        for one in steps:
+            by = "" if one.rule is None else f"  by {one.rule}"
+            told = f"{which:<8}{one.step.replace('_', ' '):<24}{one.number or '-'}{by}"
+            click.echo(plain(told))
+    why = (tried.refusal, tried.refusal_level, tried.refusal_rule)
+    click.echo(plain(f"refused: {', '.join(filter(None, why))}" if tried.refusal else "passes"))
 
 
 def _route(text: str) -> dict[str, object]:

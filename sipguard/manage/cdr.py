@@ -83,6 +83,8 @@ class CdrInfo:
     callee_user_agent: str | None
     routing_gateway_id: str | None
     called_sent: str | None
+    calling_sent: str | None
+    """None: as it was received."""
     tries: list[TryInfo]
     cost_micros: int | None
     revision: int
@@ -180,6 +182,7 @@ def _info(told: Cdr, seen: frozenset[str] | None) -> CdrInfo:
         callee_user_agent=told.callee_user_agent if staff else None,
         routing_gateway_id=told.routing_gateway_id if staff else None,
         called_sent=told.called_sent if staff else None,
+        calling_sent=told.calling_sent if staff else None,
         tries=[TryInfo(one.gateway_id, one.number, one.status, one.cause) for one in told.tries]
         if staff
         else [],

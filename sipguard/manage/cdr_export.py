@@ -176,6 +176,7 @@ _COLUMNS: dict[str, Cells] = {
     "user_agent": lambda told: told.user_agent,
     "callee_user_agent": lambda told: told.callee_user_agent,
     "revision": lambda told: told.revision,
+    "calling_sent": lambda told: told.calling_sent,
 }
 
 _encode = msgspec.json.Encoder().encode

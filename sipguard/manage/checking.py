@@ -15,6 +15,8 @@ from sipguard.manage import form
 from sipguard.manage.leaf import Currency, Username
 from sipguard.manage.reading import BROKEN, Reader
 from sipguard.model.presentation import CallerFormat
+from sipguard.model.rewrite import parsed
+from sipguard.policy import rewrite
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -155,6 +157,11 @@ class _Check:
             self.complain(f"{path}.{key}", getattr(gateway, key), 'transport = "tls" with it')
         if gateway.prepaid and gateway.vendor_credit is not None:
             self.complain(f"{path}.prepaid", True, "either prepaid or vendor_credit, not both")
+        try:
+            rules = parsed(gateway.called_rewrite)
+            rewrite.check(rules, gateway.strip_digits, gateway.add_prefix or "")
+        except ValueError as error:
+            self.complain(f"{path}.called_rewrite", list(gateway.called_rewrite), str(error))
         if gateway.hides_call_id and not gateway.hides_topology:
             self.complain(f"{path}.hides_call_id", True, "hides_topology with it")
         if gateway.caller_format is CallerFormat.NATIONAL and gateway.country_code is None:

@@ -204,6 +204,8 @@ class _Loading:
                 vendor_credit_micros=0 if told.prepaid else told.vendor_credit,
                 strip_digits=told.strip_digits,
                 add_prefix=told.add_prefix or "",
+                called_rewrite=list(map(str, told.called_rewrite)),
+                caller_rewrite=list(map(str, told.caller_rewrite)),
                 answer_timeout_ms=told.answer_timeout_ms,
                 ring_timeout_ms=told.ring_timeout_ms,
                 failover_codes=sorted(
@@ -261,6 +263,8 @@ class _Loading:
                 caller_prefixes=None
                 if told.caller_prefixes is None
                 else list(map(str, told.caller_prefixes)),
+                called_rewrite=list(map(str, told.called_rewrite)),
+                caller_rewrite=list(map(str, told.caller_rewrite)),
             )
             sources = [{"network": network, "gateway_key": key} for network in told.sources or ()]
             await self._insert_all(gateway.mapping_gateway_source, sources)
@@ -288,6 +292,7 @@ class _Loading:
                 cps_limit=told.cps_limit,
                 contact_limit=told.contact_limit,
                 caller_check=told.caller_check.value,
+                called_rewrite=list(map(str, told.called_rewrite)),
                 country_code=told.country_code,
                 national_prefix=told.national_prefix,
                 international_prefixes=list(map(str, told.international_prefixes)),

@@ -24,6 +24,7 @@ from sipguard.manage.leaf import (
     Password,
     Percent,
     Prefix,
+    Rewrite,
     Tiers,
     TimeZone,
     Username,
@@ -38,6 +39,7 @@ Limit: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Seconds: TypeAlias = Annotated[int, Meta(ge=1, le=86_400)]
 NoSeconds: TypeAlias = Annotated[int, Meta(ge=0, le=86_400)]
 Milliseconds: TypeAlias = Annotated[int, Meta(ge=1, le=3_600_000)]
+Rewrites: TypeAlias = tuple[Rewrite, ...]
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65_535)]
 
 # A second gateway may help where the first is unreachable, broken or full, not where the callee said no:
@@ -129,6 +131,8 @@ class MappingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     caller_number: Digits | None = None
     caller_prefixes: tuple[Digits, ...] | None = None
     """None: any number may be presented."""
+    called_rewrite: Rewrites = ()
+    caller_rewrite: Rewrites = ()
 
 
 class Phone(Struct, frozen=True, forbid_unknown_fields=True):
@@ -151,6 +155,7 @@ class Phone(Struct, frozen=True, forbid_unknown_fields=True):
     cps_limit: Limit | None = None
     contact_limit: Annotated[int, Meta(ge=1, le=100)] = 5
     caller_check: CallerCheck = CallerCheck.FORCE
+    called_rewrite: Rewrites = ()
 
 
 class Route(Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,6 +185,8 @@ class RoutingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     """How far below zero it may go; None and not prepaid: no limit."""
     strip_digits: Limit = 0
     add_prefix: Digits | None = None
+    called_rewrite: Rewrites = ()
+    caller_rewrite: Rewrites = ()
     answer_timeout_ms: Milliseconds = 4_000
     ring_timeout_ms: Milliseconds = 181_000
     failover_codes: tuple[FailoverCodes, ...] = DEFAULT_FAILOVER_CODES

@@ -17,6 +17,7 @@ from sipguard.manage.values import (
     Network,
     NonNegativeMicros,
     Prefix,
+    Rewrites,
     Secret,
     Username,
 )
@@ -52,6 +53,10 @@ class RoutingGatewayChanges(Form):
     tls_verify: bool = True
     strip_digits: Annotated[int, Field(ge=0, le=18)] = Field(0, description="Taken off the front.")
     add_prefix: Prefixed = Field("", description="Put in front afterwards.")
+    called_rewrite: Rewrites = Field(
+        [], description="Rules such as 44*:0*, before digits are taken off and put in front."
+    )
+    caller_rewrite: Rewrites = Field([], description="Likewise of the number that calls.")
     routes: Annotated[list[RouteForm], Field(max_length=10_000)] = Field([], description="Its prefixes.")
     caller_format: Annotated[CallerFormat, Field(strict=False)] = CallerFormat.AS_RECEIVED
     asserts: Annotated[Asserts, Field(strict=False)] = Asserts.PASSED
@@ -104,6 +109,10 @@ class MappingGatewayChanges(Form):
     country_code: Digits | None = Field(None, description="How it writes numbers.")
     national_prefix: Prefixed | None = None
     international_prefixes: Annotated[list[Digits], Field(max_length=20)] = Field([])
+    called_rewrite: Rewrites = Field(
+        [], description="Rules such as 00*:*; the first that fits changes what is dialled, before it is read."
+    )
+    caller_rewrite: Rewrites = Field([], description="Likewise of the number that calls.")
     locked: bool = False
     capacity: Limit | None = Field(None, description="Concurrent calls; null: no limit.")
     cps_limit: Limit | None = Field(None, description="Calls per second; null: no limit.")
@@ -133,12 +142,22 @@ class NewCredential(Form):
     password: Secret | None = Field(None, description="null: one is made up, and told this once.")
 
 
+Tried = Annotated[str, Field(min_length=1, max_length=64)]
+
+
 class TestNumber(Form):
     """A number to try."""
 
     __test__ = False  # pytest
 
-    number: Annotated[str, Field(min_length=1, max_length=64)]
+    number: Tried
+    caller: Tried | None = Field(None, description="The number that calls; null: none is shown.")
+
+
+class TestCall(TestNumber):
+    """A number to try from a trunk, and how it would leave for a gateway."""
+
+    routing_gateway_id: Id | None = Field(None, description="For which it would leave; null: for none.")
 
 
 CAPACITY = frozenset({"capacity", "cps_limit"})

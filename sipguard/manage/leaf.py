@@ -13,6 +13,7 @@ from typing import ClassVar, Self, TypeVar
 from sipguard.model import certificate
 from sipguard.model.money import MICROS_PER_UNIT, format_micros, parse_micros
 from sipguard.model.rate import DAY_MINUTES, PPM, Tier
+from sipguard.model.rewrite import RewriteRule
 from sipguard.policy.window import zone_of
 
 _HOST_NAME = re.compile(
@@ -101,6 +102,17 @@ class Number(Leaf, str):
     @classmethod
     def parse(cls, raw: object) -> Self:
         return cls(_if(_text(raw), re.fullmatch("[1-9][0-9]{0,17}", _text(raw))))
+
+
+class Rewrite(Leaf, str):
+    """A rewrite rule (model/rewrite.py)."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = 'a rewrite rule such as "00*:*"'
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        return cls(RewriteRule.parse(_text(raw)).text)
 
 
 class Username(Leaf, str):

@@ -20,13 +20,12 @@ from sipguard.manage.gateway_form import (
     MappingGatewayChanges,
     NewCredential,
     NewMappingGateway,
-    TestNumber,
 )
 from sipguard.manage.page import Page
 from sipguard.model.authorization import Authorization
 from sipguard.model.gateway import NumberPlan
 from sipguard.model.presentation import CallerRule
-from sipguard.policy import caller, number
+from sipguard.policy import caller
 from sipguard.store.account import account
 from sipguard.store.credential import credential
 from sipguard.store.gateway import (
@@ -56,6 +55,8 @@ class MappingGatewayInfo:
     country_code: str | None
     national_prefix: str | None
     international_prefixes: list[str]
+    called_rewrite: list[str]
+    caller_rewrite: list[str]
     locked: bool
     capacity: int | None
     cps_limit: int | None
@@ -70,17 +71,9 @@ class MappingGatewayInfo:
         return etag.etag(asdict(self))
 
 
-@dataclass(frozen=True, slots=True)
-class ReadNumber:
-    """What a dialled number is read as."""
-
-    number: str | None
-    """E.164 digits, by which the call is judged; None: the call is refused (484)."""
-
-
 async def get(view: View, gateway_id: str) -> MappingGatewayInfo:
     """Raises NotFoundError."""
-    return (await _infos(view, [await _row(view, gateway_id)]))[0]
+    return (await _infos(view, [await row_of(view, gateway_id)]))[0]
 
 
 async def list_gateways(
@@ -141,7 +134,7 @@ async def modify(
 
     Raises ForbiddenError, NotFoundError, InvalidError, ConflictError for what is taken, StaleError.
     """
-    row = await _row(act, gateway_id)
+    row = await row_of(act, gateway_id)
     before = asdict((await _infos(act, [row]))[0])
     values = form.model_dump(mode="json", exclude_unset=True)
     changed = [name for name, value in values.items() if value != before[name]]
@@ -170,7 +163,7 @@ async def set_password(act: Act, gateway_id: str, form: NewCredential) -> Told:
     Raises ForbiddenError, NotFoundError, InvalidError without a username, ConflictError for a taken one.
     """
     await act.require(Authorization.GATEWAY_INFORMATION)
-    row = await _row(act, gateway_id)
+    row = await row_of(act, gateway_id)
     username = form.username or row.username
     if username is None:
         raise InvalidError.of("username", "this trunk has none yet")
@@ -187,7 +180,7 @@ async def remove(act: Act, gateway_id: str, expected: str | None = None) -> None
     Raises ForbiddenError, NotFoundError, StaleError, ConflictError, UnavailableError.
     """
     await act.require(Authorization.GATEWAY)
-    row = await _row(act, gateway_id)
+    row = await row_of(act, gateway_id)
     before = asdict((await _infos(act, [row]))[0])
     etag.check("mapping_gateway", gateway_id, expected, before)
     await refuse_while_calls(act, "mapping gateway", gateway_id, gateway_id)
@@ -196,17 +189,6 @@ async def remove(act: Act, gateway_id: str, expected: str | None = None) -> None
         await act.conn.execute(delete(table).where(table.c.gateway_key == row.key))
     await act.conn.execute(delete(mapping_gateway).where(mapping_gateway.c.key == row.key))
     await act.changed("mapping_gateway", gateway_id, row.account_key, before=before)
-
-
-async def try_number(view: View, gateway_id: str, form: TestNumber) -> ReadNumber:
-    """What a number that this trunk dials is read as. Raises NotFoundError."""
-    row = await _row(view, gateway_id)
-    plan = NumberPlan(row.country_code, row.national_prefix, tuple(row.international_prefixes))
-    dialled = number.read(form.number)
-    found = (
-        None if dialled is None else number.normalise(dialled, plan, view.desk.rules.leading_zero_countries)
-    )
-    return ReadNumber(found)
 
 
 def _check(values: Mapping[str, Any]) -> None:
@@ -296,7 +278,8 @@ async def _put_password(act: Act, key: int, gateway_id: str, username: str, pass
     return await give(act, gateway_id, username, password, mapping_gateway_key=key)
 
 
-async def _row(view: View, gateway_id: str) -> Any:
+async def row_of(view: View, gateway_id: str) -> Any:
+    """The row of a trunk in scope. Raises NotFoundError."""
     return await view.in_scope(
         "mapping_gateway", gateway_id, _SELECT.where(mapping_gateway.c.id == gateway_id), "account_key"
     )
@@ -334,6 +317,8 @@ async def _infos(view: View, rows: Sequence[Any]) -> list[MappingGatewayInfo]:
             country_code=row.country_code,
             national_prefix=row.national_prefix,
             international_prefixes=list(row.international_prefixes),
+            called_rewrite=list(row.called_rewrite),
+            caller_rewrite=list(row.caller_rewrite),
             locked=row.locked,
             capacity=row.capacity,
             cps_limit=row.cps_limit,

@@ -39,6 +39,7 @@ class PhoneInfo:
     country_code: str | None
     national_prefix: str | None
     international_prefixes: list[str]
+    called_rewrite: list[str]
     locked: bool
     call_limit: int | None
     cps_limit: int | None
@@ -253,6 +254,7 @@ async def _infos(view: View, rows: Sequence[Any]) -> list[PhoneInfo]:
             country_code=row.country_code,
             national_prefix=row.national_prefix,
             international_prefixes=list(row.international_prefixes),
+            called_rewrite=list(row.called_rewrite),
             locked=row.locked,
             call_limit=row.call_limit,
             cps_limit=row.cps_limit,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sipguard.manage.values import Digits, Form, Id, Limit, Network, Number, Secret, Username
+from sipguard.manage.values import Digits, Form, Id, Limit, Network, Number, Rewrites, Secret, Username
 from sipguard.model.phone import CallerCheck
 
 
@@ -22,6 +22,9 @@ class PhoneChanges(Form):
     country_code: Digits | None = Field(None, description="How it writes the numbers that it dials.")
     national_prefix: Digits | None = None
     international_prefixes: Annotated[list[Digits], Field(max_length=20)] = Field([])
+    called_rewrite: Rewrites = Field(
+        [], description="Rules such as 00*:*; the first that fits changes what is dialled, before it is read."
+    )
     locked: bool = Field(False, description="It may neither register nor call, and is not called.")
     call_limit: Limit | None = Field(
         None, description="Lines: concurrent calls, both directions together; null: no limit."

@@ -19,12 +19,13 @@ from sipguard.manage.gateway_form import (
     NewRoutingGateway,
     RouteForm,
     RoutingGatewayChanges,
-    TestNumber,
 )
 from sipguard.manage.page import Page
 from sipguard.model.authorization import Authorization
 from sipguard.model.gateway import NumberPlan
 from sipguard.model.ledger import LedgerKind
+from sipguard.model.rewrite import parsed
+from sipguard.policy import rewrite
 from sipguard.store import ledger
 from sipguard.store.account import account
 from sipguard.store.gateway import mapping_gateway_route, route, routing_gateway
@@ -54,6 +55,8 @@ class RoutingGatewayInfo:
     tls_verify: bool
     strip_digits: int
     add_prefix: str
+    called_rewrite: list[str]
+    caller_rewrite: list[str]
     routes: list[RouteInfo]
     caller_format: str
     asserts: str
@@ -86,17 +89,9 @@ class RoutingGatewayInfo:
         return etag.etag(asdict(self))
 
 
-@dataclass(frozen=True, slots=True)
-class SentNumber:
-    """What a called number becomes."""
-
-    number: str
-    """As it leaves."""
-
-
 async def get(view: View, gateway_id: str) -> RoutingGatewayInfo:
     """Raises NotFoundError."""
-    return (await _infos(view, [await _row(view, gateway_id)]))[0]
+    return (await _infos(view, [await row_of(view, gateway_id)]))[0]
 
 
 async def list_gateways(
@@ -142,7 +137,7 @@ async def modify(
 
     Raises ForbiddenError, NotFoundError, InvalidError, StaleError.
     """
-    row = await _row(act, gateway_id)
+    row = await row_of(act, gateway_id)
     before = asdict((await _infos(act, [row]))[0])
     values = form.model_dump(mode="json", exclude_unset=True)
     changed = [name for name, value in values.items() if value != before[name]]
@@ -168,7 +163,7 @@ async def remove(act: Act, gateway_id: str, expected: str | None = None) -> None
     Raises ForbiddenError, NotFoundError, StaleError, ConflictError, UnavailableError.
     """
     await act.require(Authorization.GATEWAY)
-    row = await _row(act, gateway_id)
+    row = await row_of(act, gateway_id)
     before = asdict((await _infos(act, [row]))[0])
     etag.check("routing_gateway", gateway_id, expected, before)
     book = ledger.ledger_account
@@ -188,17 +183,6 @@ async def remove(act: Act, gateway_id: str, expected: str | None = None) -> None
     await act.changed("routing_gateway", gateway_id, row.owner_key, before=before)
 
 
-async def try_number(view: View, gateway_id: str, form: TestNumber) -> SentNumber:
-    """What a called number (E.164 digits) becomes on its way there. Raises NotFoundError, InvalidError."""
-    row = await _row(view, gateway_id)
-    digits = form.number.removeprefix("+")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18) or digits.startswith("0"):
-        raise InvalidError.of("number", "expected E.164 digits, as calls are judged by")
-    if row.strip_digits >= len(digits):
-        raise InvalidError.of("number", f"has no more digits than the {row.strip_digits} that are stripped")
-    return SentNumber(row.add_prefix + digits[row.strip_digits :])
-
-
 async def _check(act: Act, values: Mapping[str, Any], owned: bool) -> None:
     if not values["host"]:
         raise InvalidError.of("host", "a gateway is somewhere")
@@ -214,6 +198,10 @@ async def _check(act: Act, values: Mapping[str, Any], owned: bool) -> None:
             )
     plan = NumberPlan(values["country_code"], values["national_prefix"] or None, ())
     check_plan(plan)
+    try:
+        rewrite.check(parsed(values["called_rewrite"]), values["strip_digits"], values["add_prefix"])
+    except ValueError as error:
+        raise InvalidError.of("called_rewrite", str(error)) from None
 
 
 async def _columns(act: Act, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,7 +237,8 @@ async def _put_routes(act: Act, key: int, routes: Sequence[RouteForm]) -> None:
         await act.conn.execute(insert(route), rows)
 
 
-async def _row(view: View, gateway_id: str) -> Any:
+async def row_of(view: View, gateway_id: str) -> Any:
+    """The row of a gateway in scope. Raises NotFoundError."""
     return await view.in_scope(
         "routing_gateway", gateway_id, _SELECT.where(routing_gateway.c.id == gateway_id), "owner_key"
     )

@@ -15,6 +15,7 @@ from sipguard.manage import leaf
 from sipguard.manage.errors import InvalidError, Problem
 from sipguard.manage.leaf import TimeZone as ZoneLeaf
 from sipguard.model.money import MICROS_LIMIT
+from sipguard.model.rewrite import RULES_MAX, RewriteRule
 
 F = TypeVar("F", bound="Form")
 
@@ -65,6 +66,11 @@ def _known_zone(text: str) -> str:
         raise ValueError(f"found {text!r}, expected {ZoneLeaf.expected}") from None
 
 
+def _rule(text: str) -> str:
+    """The text of a rewrite rule; what is wrong with it is told in its own words."""
+    return RewriteRule.parse(text).text
+
+
 def _by(kind: type[leaf.Leaf]) -> AfterValidator:
     """Text as a data set file has it, too."""
 
@@ -97,6 +103,10 @@ Ppm = Annotated[int, Field(ge=0, le=1_000_000)]
 Number = Annotated[str, Field(max_length=18, pattern=r"^[1-9][0-9]*$")]
 """A whole E.164 number without "+"."""
 Digits = Annotated[str, Field(min_length=1, max_length=18, pattern=r"^[0-9]+$")]
+Rewrites = Annotated[
+    list[Annotated[str, Field(max_length=65), AfterValidator(_rule)]], Field(max_length=RULES_MAX)
+]
+"""Rewrite rules in the order in which they are tried (model/rewrite.py)."""
 Network = Annotated[str, Field(max_length=64), _by(leaf.Network)]
 Username = Annotated[str, Field(max_length=64), _by(leaf.Username)]
 Host = Annotated[str, Field(max_length=253), _by(leaf.Host)]

@@ -109,6 +109,8 @@ class Cdr(msgspec.Struct, frozen=True):
     """Of every amount here; empty where no account was found that would pay."""
     phone_id: str | None = None
     """The phone that called, where the call came from one."""
+    calling_sent: str | None = None
+    """User part of From as the gateway was told it; None: as it came, or the call went nowhere."""
 
     @property
     def pdd_ms(self) -> int | None:

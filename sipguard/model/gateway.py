@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sipguard.model.presentation import AS_IT_IS, CallerRule, Presentation
+from sipguard.model.rewrite import RewriteRule
 
 
 class RouteMode(StrEnum):
@@ -64,6 +65,10 @@ class MappingGateway:
     then `sources` only say where from. Empty: the address is proof enough."""
     caller: CallerRule | None = None
     """Numbers that it may present; None: whatever it says."""
+    called_rewrite: tuple[RewriteRule, ...] = ()
+    """Change what it dials, before the number is read by its plan and judged."""
+    caller_rewrite: tuple[RewriteRule, ...] = ()
+    """Change whom it says that calls, before that is read and judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,10 @@ class RoutingGateway:
     """Calls may go through it that cost more than they are sold for."""
     owner_key: int | None = None
     """The agent that keeps it, whose calls alone may use it; None: the operator."""
+    called_rewrite: tuple[RewriteRule, ...] = ()
+    """Change the judged number before `strip_digits` and `add_prefix` do; judged again (policy.rewrite)."""
+    caller_rewrite: tuple[RewriteRule, ...] = ()
+    """Change the judged number of the caller in place of the format of `presentation`; judged again."""
 
 
 @dataclass(frozen=True, slots=True)

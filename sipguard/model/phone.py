@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sipguard.model.gateway import NumberPlan
+from sipguard.model.rewrite import RewriteRule
 
 
 class CallerCheck(StrEnum):
@@ -42,3 +43,5 @@ class Phone:
     contact_limit: int
     """Contacts that it may register at a time, at least 1."""
     caller_check: CallerCheck = CallerCheck.FORCE
+    called_rewrite: tuple[RewriteRule, ...] = ()
+    """Change what it dials, before the number is read by its plan and judged."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sipguard.model.call import Attempt
 from sipguard.model.gateway import MappingGateway, RoutingGateway
 from sipguard.model.presentation import Asserts, CallerFormat, CallerRule, Presentation
+from sipguard.model.rewrite import rewritten
 from sipguard.model.verdict import Permit
 from sipguard.policy import number
 
@@ -31,11 +32,11 @@ class Presented(NamedTuple):
 
 def judged(attempt: Attempt, gateway: MappingGateway, leading_zero: Container[str]) -> str:
     """The calling number in E.164 digits; empty for anonymous callers, and for names."""
-    calling = ""
+    calling, rules = "", gateway.caller_rewrite
     if gateway.trusted and attempt.asserted_user:
-        calling = number.calling(attempt.asserted_user, gateway.number_plan, leading_zero)
+        calling = number.calling(attempt.asserted_user, gateway.number_plan, leading_zero, rules)
     if not calling:
-        calling = number.calling(attempt.from_user, gateway.number_plan, leading_zero)
+        calling = number.calling(attempt.from_user, gateway.number_plan, leading_zero, rules)
     rule = gateway.caller
     if rule is None:
         return calling
@@ -53,23 +54,29 @@ def is_replaced(
 
 def presented(permit: Permit, gateway: RoutingGateway) -> Presented | None:
     """What the gateway is told of the caller of a permitted call; None: the caller's own words."""
-    shown = gateway.presentation
-    rule = permit.mapping_gateway.caller
-    if shown.passes and rule is None and not permit.caller_replaced:
+    return told(permit.mapping_gateway, permit.calling, permit.caller_replaced, gateway)
+
+
+def told(trunk: MappingGateway, calling: str, replaced: bool, gateway: RoutingGateway) -> Presented | None:
+    """What a gateway is told of `calling`, which was judged; `replaced`: From says something else."""
+    shown, rule = gateway.presentation, trunk.caller
+    text, by_rule = rewritten(gateway.caller_rewrite, calling) if calling else ("", None)
+    replaced = replaced or by_rule is not None
+    if shown.passes and rule is None and not trunk.caller_rewrite and not replaced:
         return None
-    calling = permit.calling
-    text = written(calling, shown) if calling else ""
+    if calling and by_rule is None:
+        text = written(calling, shown)
     user = None
-    if calling and (permit.caller_replaced or shown.caller_format is not CallerFormat.AS_RECEIVED):
+    if calling and (replaced or shown.caller_format is not CallerFormat.AS_RECEIVED):
         user = text
-    elif not calling and (permit.caller_replaced or rule is not None):
+    elif not calling and (replaced or rule is not None):
         user = ""
     asserted = None
     if shown.asserts is not Asserts.PASSED:
         asserted = text
-    elif rule is not None and permit.mapping_gateway.trusted:
+    elif trunk.trusted and (rule is not None or trunk.caller_rewrite or by_rule is not None):
         asserted = text  # what it asserts itself may be a number that it may not present
-    return Presented(user, not permit.caller_replaced, asserted, shown.asserts is Asserts.RPID)
+    return Presented(user, not replaced, asserted, shown.asserts is Asserts.RPID)
 
 
 def written(calling: str, shown: Presentation) -> str:

@@ -18,6 +18,7 @@ from sipguard.policy.funds import Funds
 from sipguard.policy.health import NONE_OUT, Outages
 from sipguard.policy.pace import Pace
 from sipguard.policy.refusal import named, shown
+from sipguard.policy.rewrite import Screen
 
 
 class Moment(NamedTuple):
@@ -66,7 +67,10 @@ def decide(
     no = identity.refusal(gateway) or chain.refusal(agents, now.unix_ms) or claims_another
     if no is not None:
         return named(no, gateway, account, None, calling)
-    called = number.normalise(dialled, gateway.number_plan, zeros) if dialled is not None else None
+    called = None
+    if dialled is not None:
+        rules = () if attempt.redirected else gateway.called_rewrite
+        called = number.normalise(dialled, gateway.number_plan, zeros, rules)
     if called is None:
         return named(_bad_number(attempt), gateway, account, None, calling)
     no = section.refusal(agents.rulings, called, calling)
@@ -100,6 +104,7 @@ def decide(
             now.unix_ms,
             now.monotonic_ns,
             out,
+            Screen(agents.rulings, calling, zeros),
         )
     if isinstance(candidates, Refusal):
         return named(candidates, gateway, account, called, calling)
@@ -112,7 +117,7 @@ def decide(
         settings.slice_seconds,
         agents.max_call_seconds,
         directory.revision,
-        caller_replaced=(gateway.caller is not None or own is not None)
+        caller_replaced=(gateway.caller is not None or own is not None or gateway.caller_rewrite != ())
         and caller.is_replaced(attempt, gateway, calling, zeros),
     )
 

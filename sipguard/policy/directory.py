@@ -17,8 +17,9 @@ from sipguard.model.account import Account
 from sipguard.model.configuration import Changes, Configuration, Settings
 from sipguard.model.credential import Credential
 from sipguard.model.gateway import MappingGateway, Route, RoutingGateway
+from sipguard.model.section import Section
 from sipguard.policy import accounts as accounts_
-from sipguard.policy import caller, number, owner, phone
+from sipguard.policy import caller, number, owner, phone, rewrite
 from sipguard.policy.accounts import AGENT, CURRENCY, FIELDS, ID, TABLE, Accounts
 from sipguard.policy.certificate import Certificates
 from sipguard.policy.chain import Chain
@@ -259,6 +260,11 @@ def _kept(before: Mapping[int, _Gateway], now: Iterable[_Gateway]) -> dict[int, 
     return gateways
 
 
+def sections_of(sections: Iterable[Section], accounts: Container[int]) -> Sections:
+    """An index of some accounts' sections, to try numbers by. Raises ValueError as `Sections` does."""
+    return Sections.build(sections, accounts, PrefixBook)
+
+
 def _check_settings(settings: Settings) -> None:
     if settings.slice_seconds < 1:
         raise ValueError(f"slice_seconds is {settings.slice_seconds}, at least 1 is needed")
@@ -315,6 +321,10 @@ def _check_routing_gateways(gateways: Iterable[RoutingGateway], rates: Rates) ->
             raise ValueError(
                 f"routing gateway {gateway.id!r}: add_prefix is not digits: {gateway.add_prefix!r}"
             )
+        try:
+            rewrite.check(gateway.called_rewrite, gateway.strip_digits, gateway.add_prefix)
+        except ValueError as error:
+            raise ValueError(f"routing gateway {gateway.id!r}: {error}") from error
 
 
 def _check_mapping_gateways(

@@ -5,16 +5,18 @@ read here completely or refused (Q.850 cause 28), never in part.
 
 The steps, for the user part of a SIP URI (RFC 3261 section 25.1; RFC 3966 for numbers within it):
 unescape once - only visible ASCII - cut the parameters - drop the visual separators - one '+' at the
-front, digits behind it - the trunk's number plan - no national prefix left in - E.164 digits without '+'.
+front, digits behind it - the trunk's rewrite rules - its number plan - no national prefix left in - E.164
+digits without '+'.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from sipguard.model.gateway import NumberPlan
+from sipguard.model.rewrite import RewriteRule, rewritten
 from sipguard.policy import country
 
 DIGITS_MAX = 18
@@ -63,16 +65,21 @@ def read(user: str) -> Dialled | None:
     return Dialled(text, context)
 
 
-def normalise(dialled: Dialled, plan: NumberPlan, leading_zero: Container[str]) -> str | None:
+def normalise(
+    dialled: Dialled, plan: NumberPlan, leading_zero: Container[str], rules: Sequence[RewriteRule] = ()
+) -> str | None:
     """E.164 digits without '+' of what a trunk with this plan dialled; None where it is no such number.
 
     1 to DIGITS_MAX digits, never with a leading 0: no country code starts with it, and a vendor's switch
     would take it for a prefix and dial what follows. For the same reason no national prefix is left behind
     the country code; `leading_zero`: country codes behind which a 0 is part of the number (country.py).
+    `rules`: the trunk's own, of which the first that fits changes what was dialled before it is read.
     """
     text = dialled.digits
     if dialled.context is not None and not _context_agrees(dialled, plan):
         return None
+    if rules:
+        text, _ = rewritten(rules, text)
     if text.startswith("+"):
         digits = _international(text[1:], plan)
     elif text.startswith(plan.international_prefixes):
@@ -90,13 +97,15 @@ def normalise(dialled: Dialled, plan: NumberPlan, leading_zero: Container[str]) 
     return _bounded(digits, plan, leading_zero)
 
 
-def calling(user: str, plan: NumberPlan, leading_zero: Container[str]) -> str:
+def calling(
+    user: str, plan: NumberPlan, leading_zero: Container[str], rules: Sequence[RewriteRule] = ()
+) -> str:
     """The calling number in E.164 digits; empty for anonymous callers and for names.
 
     A caller without a number is no reason to refuse by itself; sections that allow callers do (section.py).
     """
     dialled = read(user)
-    return "" if dialled is None else normalise(dialled, plan, leading_zero) or ""
+    return "" if dialled is None else normalise(dialled, plan, leading_zero, rules) or ""
 
 
 def check_plan(plan: NumberPlan) -> None:

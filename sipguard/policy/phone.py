@@ -50,6 +50,7 @@ def ingress(phone: Phone) -> MappingGateway:
         number_plan=phone.number_plan,
         routing_gateway_keys=None,
         trusted=False,
+        called_rewrite=phone.called_rewrite,
     )
 
 

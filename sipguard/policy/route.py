@@ -16,7 +16,7 @@ from zlib import crc32
 from sipguard.model.gateway import MappingGateway, Route, RouteMode, RoutingGateway
 from sipguard.model.rate import Rate
 from sipguard.model.verdict import Candidate, Reason, Refusal
-from sipguard.policy import pace
+from sipguard.policy import pace, rewrite
 from sipguard.policy.capacity import Counts
 from sipguard.policy.funds import Funds
 from sipguard.policy.health import Outages
@@ -24,6 +24,7 @@ from sipguard.policy.pace import Pace
 from sipguard.policy.prefix import PrefixIndexer
 from sipguard.policy.rate import Rates
 from sipguard.policy.rating import rate_at
+from sipguard.policy.rewrite import Screen
 
 CANDIDATES_MAX = 16
 """Gateways that one call may try: no caller waits for more at 4 s each, and a decision stays short."""
@@ -107,11 +108,13 @@ class Routes:
         now_ms: int,
         now_ns: int,
         out: Outages,
+        screen: Screen,
     ) -> tuple[Candidate, ...] | Refusal:
         """Every gateway that may take the call now, at most CANDIDATES_MAX of them.
 
         `sale`: what the operator sells the call for; None: the top level has no price, and no margin is kept.
-        The same Call-ID draws the same order among equal priorities, so that a decision can be replayed.
+        `screen`: what numbers have to pass that a gateway's rules have changed. The same
+        Call-ID draws the same order among equal priorities, so that a decision can be replayed.
         """
         allowed = mapping_gateway.routing_gateway_keys
         found: list[Candidate] = []
@@ -126,7 +129,7 @@ class Routes:
                         continue
                     tried.add(gateway.key)
                     outcome = _consider(
-                        way, called, currency, sale, rates, funds, counts, pace_, now_ms, now_ns, out
+                        way, called, currency, sale, rates, funds, counts, pace_, now_ms, now_ns, out, screen
                     )
                     if isinstance(outcome, Candidate):
                         found.append(outcome)
@@ -160,14 +163,23 @@ def _consider(
     now_ms: int,
     now_ns: int,
     out: Outages,
+    screen: Screen,
 ) -> Candidate | _Passed:
     gateway = way.gateway
     if gateway.locked:
         return _Passed(gateway, Reason.NO_ROUTE, "locked")
     if gateway.key in out and (outage := out[gateway.key]).holds(now_ns):
         return _Passed(gateway, Reason.GATEWAYS_DOWN, f"out of service: {outage.why}")
-    if gateway.strip_digits >= len(called):
+    number = rewrite.sent(gateway, called)
+    if number is None:
         return _Passed(gateway, Reason.NO_ROUTE, "strips the whole number")
+    if gateway.called_rewrite or gateway.caller_rewrite:
+        no = rewrite.refusal(gateway, called, screen)
+        if no is not None:
+            blocked = no.reason is Reason.SECTION_BLOCKED
+            # No number and no rule: a call record tells this to those who may not see them.
+            why = "a number that sections block" if blocked else "no number in its plan"
+            return _Passed(gateway, Reason.NO_ROUTE, f"rewrites to {why}")
     cost: Rate | None = None
     hold = 0
     if way.cost_table_key is not None:
@@ -185,8 +197,7 @@ def _consider(
         return _Passed(gateway, Reason.GATEWAYS_FULL, "at its calls per second")
     if hold and funds.available(gateway.clearing_ledger, gateway.vendor_credit_micros or 0) < hold:
         return _Passed(gateway, Reason.GATEWAYS_FULL, "vendor's money spent")
-    number = called[gateway.strip_digits :] if gateway.strip_digits else called
-    return Candidate(gateway, way.route_key, cost, hold, gateway.add_prefix + number)
+    return Candidate(gateway, way.route_key, cost, hold, number)
 
 
 def _below(sale: Rate, cost: Rate) -> bool:

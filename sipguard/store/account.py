@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,12 @@ async def tree(conn: AsyncConnection) -> list[Listed]:
 async def by_id(conn: AsyncConnection, account_id: str) -> Account | None:
     row = (await conn.execute(_LISTED.where(account.c.id == account_id))).mappings().one_or_none()
     return None if row is None else _account(row)
+
+
+async def by_keys(conn: AsyncConnection, keys: Iterable[int]) -> dict[int, Account]:
+    """Those of these that there are."""
+    rows = (await conn.execute(_LISTED.where(account.c.key.in_(list(keys))))).mappings()
+    return {row["key"]: _account(row) for row in rows}
 
 
 async def all_accounts(conn: AsyncConnection) -> list[Account]:

@@ -62,6 +62,7 @@ cdr = Table(
     Column("codecs_answered", Text, nullable=False),
     Column("tries", Text, nullable=False),
     Column("levels", Text, nullable=False),
+    Column("calling_sent", Text),
 )
 
 
@@ -96,21 +97,23 @@ def to_row(told: Cdr) -> tuple[Any, ...]:
         *_plain_values(told),
         _encode([_try_values(tried) for tried in told.tries]).decode(),
         _encode([_level_values(level) for level in told.levels]).decode(),
+        told.calling_sent,
     )
 
 
 def from_row(row: Sequence[Any]) -> Cdr:
     """The record of a row of all columns."""
-    told = dict(zip(_PLAIN, row[2:-2], strict=True))
+    told = dict(zip(_PLAIN, row[2:-3], strict=True))
     told["outcome"] = Outcome(told["outcome"])
     return Cdr(
         **told,
-        tries=tuple(GatewayTry(*values) for values in _decode(row[-2])),
-        levels=tuple(LevelCharge(*values) for values in _decode(row[-1])),
+        tries=tuple(GatewayTry(*values) for values in _decode(row[-3])),
+        levels=tuple(LevelCharge(*values) for values in _decode(row[-2])),
+        calling_sent=row[-1],
     )
 
 
-_PLAIN = cdr.c.keys()[2:-2]
+_PLAIN = cdr.c.keys()[2:-3]
 _plain_values = attrgetter(*("outcome.value" if name == "outcome" else name for name in _PLAIN))
 
 # Inside a row a level and a try are their fields in order: new fields go to the end and have a default.

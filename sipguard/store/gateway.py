@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Connection, ForeignKey, Integer, Row, Table, Text, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    Row,
+    Select,
+    Table,
+    Text,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sipguard.model import rewrite
 from sipguard.model.gateway import MappingGateway, NumberPlan, Redirects, Route, RouteMode, RoutingGateway
 from sipguard.model.presentation import Asserts, CallerFormat, CallerRule, Presentation
 from sipguard.store.ledger import ledger_account
@@ -49,6 +62,8 @@ routing_gateway = Table(
     Column("tls_verify", Boolean, nullable=False),
     Column("owner_key", ForeignKey("account.key")),
     Column("sells_below_cost", Boolean, nullable=False),
+    Column("called_rewrite", JSON, nullable=False),
+    Column("caller_rewrite", JSON, nullable=False),
 )
 
 route = Table(
@@ -78,6 +93,8 @@ mapping_gateway = Table(
     Column("trusted", Boolean, nullable=False),
     Column("caller_number", Text),
     Column("caller_prefixes", JSON(none_as_null=True)),
+    Column("called_rewrite", JSON, nullable=False),
+    Column("caller_rewrite", JSON, nullable=False),
 )
 
 mapping_gateway_source = Table(
@@ -103,11 +120,12 @@ mapping_gateway_route = Table(
 )
 
 
-async def all_mapping_gateways(conn: AsyncConnection) -> list[MappingGateway]:
-    return await conn.run_sync(read_mapping_gateways)
+async def all_mapping_gateways(conn: AsyncConnection, key: int | None = None) -> list[MappingGateway]:
+    """All of them, or the one with this key."""
+    return await conn.run_sync(read_mapping_gateways, key)
 
 
-def read_mapping_gateways(conn: Connection) -> list[MappingGateway]:
+def read_mapping_gateways(conn: Connection, key: int | None = None) -> list[MappingGateway]:
     """The same for a thread."""
     sources: dict[int, list[str]] = defaultdict(list)
     for row in conn.execute(select(mapping_gateway_source)):
@@ -132,21 +150,23 @@ def read_mapping_gateways(conn: Connection) -> list[MappingGateway]:
             routing_gateway_keys=None if row.all_routing_gateways else frozenset(allowed[row.key]),
             trusted=row.trusted,
             caller=_caller_rule(row),
+            called_rewrite=rewrite.parsed(row.called_rewrite),
+            caller_rewrite=rewrite.parsed(row.caller_rewrite),
         )
-        for row in conn.execute(select(mapping_gateway))
+        for row in conn.execute(_only(select(mapping_gateway), mapping_gateway, key))
     ]
 
 
-async def all_routing_gateways(conn: AsyncConnection) -> list[RoutingGateway]:
-    return await conn.run_sync(read_routing_gateways)
+async def all_routing_gateways(conn: AsyncConnection, key: int | None = None) -> list[RoutingGateway]:
+    """All of them, or the one with this key."""
+    return await conn.run_sync(read_routing_gateways, key)
 
 
-def read_routing_gateways(conn: Connection) -> list[RoutingGateway]:
+def read_routing_gateways(conn: Connection, key: int | None = None) -> list[RoutingGateway]:
     """The same for a thread."""
     clearing = ledger_account.c.routing_gateway_key == routing_gateway.c.key
-    rows = conn.execute(
-        select(routing_gateway, ledger_account.c.key.label("clearing_ledger")).join(ledger_account, clearing)
-    )
+    query = select(routing_gateway, ledger_account.c.key.label("clearing_ledger"))
+    rows = conn.execute(_only(query.join(ledger_account, clearing), routing_gateway, key))
     return [
         RoutingGateway(
             key=row.key,
@@ -175,6 +195,8 @@ def read_routing_gateways(conn: Connection) -> list[RoutingGateway]:
             redirects=Redirects(row.redirects),
             sells_below_cost=row.sells_below_cost,
             owner_key=row.owner_key,
+            called_rewrite=rewrite.parsed(row.called_rewrite),
+            caller_rewrite=rewrite.parsed(row.caller_rewrite),
             presentation=Presentation(
                 caller_format=CallerFormat(row.caller_format),
                 asserts=Asserts(row.asserts),
@@ -200,6 +222,10 @@ def read_routes(conn: Connection) -> list[Route]:
         Route(row.key, row.gateway_key, row.prefix, RouteMode(row.mode), row.priority, row.weight)
         for row in conn.execute(select(route))
     ]
+
+
+def _only(query: Select[Any], table: Table, key: int | None) -> Select[Any]:
+    return query if key is None else query.where(table.c.key == key)
 
 
 def _caller_rule(row: Row[Any]) -> CallerRule | None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from sqlalchemy import JSON, Boolean, Column, Connection, ForeignKey, Integer, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sipguard.model import rewrite
 from sipguard.model.gateway import NumberPlan
 from sipguard.model.phone import CallerCheck, Phone
 from sipguard.store.metadata import EVERY, Range, metadata
@@ -25,6 +26,7 @@ phone = Table(
     Column("country_code", Text),
     Column("national_prefix", Text),
     Column("international_prefixes", JSON, nullable=False),
+    Column("called_rewrite", JSON, nullable=False),
 )
 
 phone_number = Table(
@@ -70,6 +72,7 @@ def read_phones(conn: Connection, keys: Range = EVERY) -> list[Phone]:
             cps_limit=row.cps_limit,
             contact_limit=row.contact_limit,
             caller_check=CallerCheck(row.caller_check),
+            called_rewrite=rewrite.parsed(row.called_rewrite),
         )
         for row in conn.execute(select(phone).where(phone.c.key.between(*keys)))
     ]

@@ -35,10 +35,14 @@ section_set = Table(
 """Which destination sets the sections of an account name."""
 
 
-async def all_sections(conn: AsyncConnection) -> list[Section]:
+async def all_sections(conn: AsyncConnection, account_keys: Iterable[int] | None = None) -> list[Section]:
+    """Of all accounts, or of these."""
+    query = select(section)
+    if account_keys is not None:
+        query = query.where(section.c.account_key.in_(list(account_keys)))
     return [
         Section(row.key, row.account_key, Direction(row.direction), Action(row.action), row.prefix)
-        for row in await conn.execute(select(section))
+        for row in await conn.execute(query)
     ]
 
 

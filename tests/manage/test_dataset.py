@@ -72,6 +72,8 @@ cost_table = "retail"
 vendor_credit = "7"
 strip_digits = 3
 add_prefix = "0"
+called_rewrite = ["880*:0*", "*:9*"]
+caller_rewrite = ["44*:0*"]
 dials_by_to = true
 routes = [{ prefix = "880", priority = 2, weight = 3, mode = "continue" }, { prefix = "" }]
 
@@ -159,6 +161,8 @@ def test_everything_arrives(opened: Database) -> None:
     vendor, prepaid, postpaid = told.routing_gateways
     assert (vendor.host, vendor.port, vendor.transport) == ("2001:db8::5", 5080, "udp")
     assert (vendor.strip_digits, vendor.add_prefix, vendor.cost_table_key) == (3, "0", table.key)
+    assert [rule.text for rule in vendor.called_rewrite] == ["880*:0*", "*:9*"]
+    assert [rule.text for rule in vendor.caller_rewrite] == ["44*:0*"]
     marks = [(one.dials_by_to, one.takes_refer) for one in told.routing_gateways]
     assert marks == [(True, False), (False, True), (False, False)]
     assert [one.sells_below_cost for one in told.routing_gateways] == [False, True, False]

@@ -17,9 +17,9 @@ BLOCKED = "5355550100"
 
 # Host numbers of data.toml.
 ACME, OPEN, BOB, ACME_011, ACME_BARE, POOR, TRUSTED, SHUT, NOBODY = 2, 3, 4, 5, 6, 7, 8, 9, 99
-NUMBERED = 13
+NUMBERED, REWRITTEN = 13, 14
 GW1, BY_TO, REFERRED, NEXT = 100, 101, 102, 103
-HIDES, TRUSTS = 105, 106
+HIDES, TRUSTS, REWRITES = 105, 106, 107
 THIRD = 200
 
 REFUSED = {400, 402, 403, 404, 416, 420, 480, 481, 482, 483, 484, 500, 505, 513}
@@ -125,7 +125,9 @@ class Stage:
         self._loopback = loopback
         self._peers: dict[int, Peer] = {}
         self._invited: set[bytes] = set()
-        self.gateways = [self.peer(number) for number in (GW1, BY_TO, REFERRED, NEXT, HIDES, TRUSTS)]
+        self.gateways = [
+            self.peer(number) for number in (GW1, BY_TO, REFERRED, NEXT, HIDES, TRUSTS, REWRITES)
+        ]
 
     def close(self) -> None:
         for peer in self._peers.values():

@@ -103,6 +103,21 @@ def test_a_live_call_is_hung_up(screen: Screen) -> None:
     screen.page.wait_for_selector("dialog", state="detached")
 
 
+def test_a_number_is_tried_without_a_call(screen: Screen) -> None:
+    screen.sign_in("root")
+    screen.open("/gateways")
+    screen.page.dblclick("tbody tr:not(.gap) >> nth=0")
+    screen.page.click("dialog >> text=Try a number")
+    screen.page.fill("#field-number", "442079460000")
+    screen.page.click("dialog dialog button[type=submit]")
+    screen.page.wait_for_selector(".tried")
+    told = screen.page.inner_text(".tried")
+    assert "Called: Received" in told
+    assert "Called: Judged as" in told
+    screen.keep("root-number-test")
+    screen.check_accessible()
+
+
 def test_a_price_list_is_shown_before_it_is_taken_over(screen: Screen, tmp_path: Path) -> None:
     screen.sign_in("root")
     screen.open("/rates/customer-buys")

@@ -139,7 +139,7 @@ def test_numbers_are_tried(web: Web) -> None:
     tried = web.client.post(
         f"{ROUTING}/g1/test-number", json={"number": "+442079460000"}, headers=web.be("north")
     )
-    assert tried.json() == {"number": "002079460000"}
+    assert tried.json()["number"] == "002079460000"
     assert (
         web.client.post(
             f"{ROUTING}/g1/test-number", json={"number": "x"}, headers=web.be("north")
@@ -158,7 +158,94 @@ def test_numbers_are_tried(web: Web) -> None:
         tried = web.client.post(
             f"{MAPPING}/m1/test-number", json={"number": dialled}, headers=web.be("north")
         )
-        assert tried.json() == {"number": read}
+        assert tried.json()["number"] == read
+
+
+def test_numbers_are_tried_step_by_step(web: Web) -> None:
+    """As calls are judged by: the trunk's rules, its plan, every level's sections, the vendor's rules."""
+    rules = {"called_rewrite": ["9*:*"], "caller_rewrite": ["8*:*"], "country_code": "44"}
+    assert mapping(web, "north", **rules, national_prefix="0").status_code == 201
+    sent = {"called_rewrite": ["44*:0*"], "caller_rewrite": ["44*:870*"], "add_prefix": "77"}
+    plan = {"country_code": "44", "national_prefix": "0"}
+    assert routing(web, "north", host="8.8.4.4", **sent, **plan).status_code == 201
+
+    def tried(who: str, **form: object) -> Any:
+        asked = {"number": "902079460000", "caller": "802079461111"} | form
+        return web.client.post(f"{MAPPING}/m1/test-number", json=asked, headers=web.be(who))
+
+    def steps(told: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+        return [(one["step"], one["number"], one["rule"]) for one in told]
+
+    told = tried("north", routing_gateway_id="g1").json()
+    assert (told["number"], told["refusal"]) == ("7702079460000", None)
+    assert steps(told["called"]) == [
+        ("received", "902079460000", None),
+        ("rewritten", "02079460000", "9*:*"),
+        ("judged", "442079460000", None),
+        ("rewritten_for_gateway", "02079460000", "44*:0*"),
+        ("sent", "7702079460000", None),
+    ]
+    assert steps(told["caller"]) == [
+        ("received", "802079461111", None),
+        ("rewritten", "02079461111", "8*:*"),
+        ("judged", "442079461111", None),
+        ("sent", "8702079461111", "44*:870*"),
+    ]
+    assert tried("shop", routing_gateway_id="g1").status_code == 404, "the gateway is its agent's"
+    assert tried("south").status_code == 404
+    # A section of the agent: the vendor's rule does not lead around it, and who is below sees that alone.
+    blocks = {
+        "calling": [{"action": "block", "prefix": "870"}],
+        "called": [{"action": "block", "prefix": "33"}],
+    }
+    url = "/api/v1/accounts/north/sections"
+    assert web.client.put(url, json=blocks, headers=web.be("root") | ANY).status_code == 200
+    told = tried("north", routing_gateway_id="g1").json()
+    assert (told["refusal"], told["refusal_level"], told["number"]) == ("section_blocked", "north", None)
+    told = tried("shop", number="90033142685300").json()
+    assert (told["refusal"], told["number"]) == ("bad_number", None)
+    told = tried("shop", number="9+33142685300").json()
+    assert told["refusal"] == "bad_number"
+    for who, level in (("north", "north"), ("shop", "above")):
+        told = tried(who, number="933142685300").json()
+        assert (told["refusal"], told["refusal_level"]) == ("section_blocked", level)
+        assert (told["refusal_rule"] is None) == (who == "shop")
+
+
+@pytest.mark.parametrize(
+    ("rules", "status"),
+    [
+        (["00*:*", "*:9*"], 201),
+        (["*:9*:"], 400),
+        (["x:1"], 400),
+        (["1:?"], 400),
+        ("00*:*", 400),
+        (["00*:*"] * 101, 400),
+    ],
+)
+def test_rules_are_read_when_they_are_written(web: Web, rules: object, status: int) -> None:
+    for make in (routing, mapping):
+        for field in ("called_rewrite", "caller_rewrite"):
+            network = "8.8.8.0/28" if field == "called_rewrite" else "8.8.8.128/28"
+            told = {"id": field, field: rules} | ({"sources": [network]} if make is mapping else {})
+            made = make(web, "root", **told)
+            assert made.status_code == status, made.text
+            if status == 400:
+                assert made.json()["problems"][0]["field"].startswith(field)
+
+
+def test_rules_are_information_and_a_plus_stands_alone(web: Web) -> None:
+    assert routing(web, "north", host="8.8.4.4").status_code == 201
+    assert mapping(web, "north").status_code == 201
+    for url in (f"{ROUTING}/g1", f"{MAPPING}/m1"):
+        for numbers, status in (((4, 6), 403), ((5,), 200)):
+            grant(web, "north", *numbers)
+            done = web.client.patch(url, json={"called_rewrite": ["44*:+44*"]}, headers=web.be("north") | ANY)
+            assert done.status_code == status, done.text
+        assert web.client.get(url, headers=web.be("root")).json()["called_rewrite"] == ["44*:+44*"]
+    hidden = web.client.patch(f"{ROUTING}/g1", json={"add_prefix": "9"}, headers=web.be("root") | ANY)
+    assert hidden.status_code == 400
+    assert hidden.json()["problems"][0]["field"] == "called_rewrite"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from sipguard.manage import mapping_gateway, routing_gateway
+from sipguard.manage import mapping_gateway, number_test, routing_gateway
 from sipguard.manage.credential import Told
 from sipguard.manage.gateway_form import (
     MappingGatewayChanges,
@@ -15,11 +15,13 @@ from sipguard.manage.gateway_form import (
     NewMappingGateway,
     NewRoutingGateway,
     RoutingGatewayChanges,
+    TestCall,
     TestNumber,
 )
-from sipguard.manage.mapping_gateway import MappingGatewayInfo, ReadNumber
+from sipguard.manage.mapping_gateway import MappingGatewayInfo
+from sipguard.manage.number_test import TriedNumber
 from sipguard.manage.page import LIMIT, LIMIT_MAX
-from sipguard.manage.routing_gateway import RoutingGatewayInfo, SentNumber
+from sipguard.manage.routing_gateway import RoutingGatewayInfo
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
 from sipguard.web.conditional import IfMatch, put
@@ -117,11 +119,14 @@ async def set_mapping_gateway_password(
 
 @router.post("/mapping-gateways/{gateway_id}/test-number", responses=responses(404))
 async def test_mapping_gateway_number(
-    desk: CurrentDesk, actor: CurrentActor, gateway_id: str, form: TestNumber
-) -> ReadNumber:
-    """What a number that this trunk dials is read as. Changes nothing."""
+    desk: CurrentDesk, actor: CurrentActor, gateway_id: str, form: TestCall
+) -> TriedNumber:
+    """What numbers from this trunk are judged as and, with a routing gateway, sent as, step by step.
+
+    Changes nothing.
+    """
     async with desk.reading(actor) as view:
-        return await mapping_gateway.try_number(view, gateway_id, form)
+        return await number_test.try_trunk(view, gateway_id, form)
 
 
 @router.get("/routing-gateways", responses=responses())
@@ -184,10 +189,10 @@ async def remove_routing_gateway(
 @router.post("/routing-gateways/{routing_gateway_id}/test-number", responses=responses(404))
 async def test_routing_gateway_number(
     desk: CurrentDesk, actor: CurrentActor, routing_gateway_id: str, form: TestNumber
-) -> SentNumber:
-    """What a called number becomes on its way to this gateway. Changes nothing."""
+) -> TriedNumber:
+    """What judged numbers become on their way to this gateway, step by step. Changes nothing."""
     async with desk.reading(actor) as view:
-        return await routing_gateway.try_number(view, routing_gateway_id, form)
+        return await number_test.try_gateway(view, routing_gateway_id, form)
 
 
 def _credential(told: Told) -> TrunkCredential:

@@ -4,7 +4,8 @@ import { html } from "/ui/vendor/preact.js";
 import { at } from "./api.js";
 import { Crud } from "./crud.js";
 import { isAdministrator, may } from "./session.js";
-import { STATE_COLUMN } from "./shared.js";
+import { NumberTest } from "./number_test.js";
+import { CALLER_REWRITE, REWRITE, STATE_COLUMN } from "./shared.js";
 import { limit, t } from "./text.js";
 import { Facts } from "./ui.js";
 
@@ -33,6 +34,7 @@ const MAPPING_INFORMATION = [
   { name: "country_code", label: t("Country code"), nullable: true, hint: t("How it writes numbers.") },
   { name: "national_prefix", label: t("National prefix"), nullable: true },
   { name: "international_prefixes", label: t("International prefixes"), kind: "lines" },
+  REWRITE, CALLER_REWRITE,
   LOCKED,
 ];
 
@@ -47,7 +49,7 @@ export function MappingGateways({ accountId }) {
   const fields = allowed(MAPPING_INFORMATION, MUCH);
   return html`<${Crud} name="mapping-gateways" label=${t("Mapping gateways")} noun=${t("mapping gateway")} path="/mapping-gateways" params=${{ account_id: accountId }}
     columns=${MAPPING_COLUMNS} start=${accountId ? { account_id: accountId } : {}} fresh=${fresh} made=${made} fields=${fields.length > 0 ? () => fields : null} removable=${may("gateway")}
-    empty=${t("No mapping gateways yet.")} />`;
+    more=${(item) => html`<${NumberTest} path=${`/mapping-gateways${at(item.id)}`} onward=${true} />`} empty=${t("No mapping gateways yet.")} />`;
 }
 
 const ROUTING_COLUMNS = [
@@ -66,6 +68,7 @@ const ROUTING_INFORMATION = [
   { name: "routes", label: t("Prefixes"), kind: "lines", hint: t("One a line: prefix, priority, weight, terminate or continue; as 880 1 1 terminate. * stands for every number.") },
   { name: "strip_digits", label: t("Digits stripped"), kind: "number" },
   { name: "add_prefix", label: t("Prefix added") },
+  REWRITE, CALLER_REWRITE,
   { name: "probe_seconds", label: t("Asked by OPTIONS every, seconds"), kind: "number", hint: t("Empty: never.") },
   LOCKED,
 ];
@@ -78,7 +81,8 @@ export function RoutingGateways() {
   const fresh = may("gateway") && [{ name: "id", label: t("Gateway id"), required: true }, ...ROUTING_INFORMATION, ...MUCH, ...(isAdministrator() ? OPERATORS : [])];
   const fields = allowed(ROUTING_INFORMATION, MUCH, OPERATORS);
   return html`<${Crud} name="routing-gateways" label=${t("Routing gateways")} noun=${t("routing gateway")} path="/routing-gateways" columns=${ROUTING_COLUMNS}
-    fresh=${fresh} fields=${fields.length > 0 ? () => fields : null} shaped=${shaped} seen=${seen} removable=${may("gateway")} empty=${t("No routing gateways yet.")} />`;
+    fresh=${fresh} fields=${fields.length > 0 ? () => fields : null} shaped=${shaped} seen=${seen} removable=${may("gateway")}
+    more=${(item) => html`<${NumberTest} path=${`/routing-gateways${at(item.id)}`} />`} empty=${t("No routing gateways yet.")} />`;
 }
 
 const seen = (item) => ({ ...item, routes: item.routes.map((one) => `${one.prefix || "*"} ${one.priority} ${one.weight} ${one.mode}`) });

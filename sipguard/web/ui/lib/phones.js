@@ -4,7 +4,7 @@ import { html } from "/ui/vendor/preact.js";
 import { at, request } from "./api.js";
 import { Crud } from "./crud.js";
 import { may } from "./session.js";
-import { STATE_COLUMN } from "./shared.js";
+import { REWRITE, STATE_COLUMN } from "./shared.js";
 import { limit, t } from "./text.js";
 import { Facts } from "./ui.js";
 
@@ -23,6 +23,7 @@ const COMMON = [
   { name: "sources", label: t("From networks"), kind: "lines", hint: t("Empty: from anywhere.") },
   { name: "country_code", label: t("Country code"), nullable: true },
   { name: "national_prefix", label: t("National prefix"), nullable: true },
+  REWRITE,
   { name: "call_limit", label: t("Lines"), kind: "number", hint: t("Empty: no limit. 0: none.") },
   { name: "cps_limit", label: t("Calls per second"), kind: "number" },
   { name: "contact_limit", label: t("Contacts at a time"), kind: "number" },

@@ -4,6 +4,14 @@ import { html } from "/ui/vendor/preact.js";
 import { t } from "./text.js";
 import { Badge } from "./ui.js";
 
+const RULES_HINT = t("One a line, as 00*:* (takes 00 off) or *:9011*; ? is a digit, * any digits. The first that fits is used.");
+
+/** Rules by which called numbers are rewritten. */
+export const REWRITE = { name: "called_rewrite", label: t("Rewrites called numbers"), kind: "lines", hint: RULES_HINT };
+
+/** The same of the numbers that call. */
+export const CALLER_REWRITE = { name: "caller_rewrite", label: t("Rewrites callers"), kind: "lines", hint: RULES_HINT };
+
 const word = (row) => t(row.locked ? "locked" : "active");
 
 /** Whether a thing is locked. */

@@ -26,6 +26,7 @@ export default function CdrPage({ id }) {
       cdr.called_sent && [t("Called, as sent"), cdr.called_sent],
       [t("Calling, as received"), cdr.calling_received],
       cdr.calling && [t("Calling, as judged"), number(cdr.calling)],
+      cdr.calling_sent && [t("Calling, as sent"), cdr.calling_sent],
       [t("Status"), `${cdr.status}${cdr.q850 ? ` (Q.850 ${cdr.q850})` : ""}`],
       [t("Ended by"), t(cdr.ended_by)],
       cdr.answered_ms && [t("Duration"), duration(cdr.duration_ms)],
