@@ -299,6 +299,7 @@ class Gateway(End):
         """Call-ID and tag of what was answered and acknowledged here, and has not ended."""
         self.cancelled: set[str] = set()
         self.byes_done: set[str] = set()
+        """Call-ID and tag of what was answered here and hung up by either side: a BYE ends one leg."""
         self.ended: set[str] = set()
         self.asked: Counter[str] = Counter()
         """INVITEs outside a dialog that came, by their request URI's user."""
@@ -312,8 +313,8 @@ class Gateway(End):
             return
         if message.startswith(b"SIP/2.0"):
             if found["cseq"][0].endswith("BYE"):
-                self.byes_done.add(found["call-id"][0])
-                self._over(found["call-id"][0] + found["from"][0])
+                self.byes_done.add(found["call-id"][0] + tagged)
+                self._over(found["call-id"][0] + tagged)
             return
         method = message.split(b" ", 1)[0].decode()
         via = found["via"][0]
@@ -326,8 +327,8 @@ class Gateway(End):
             self.send(reply(message, 200, "cancel"))
             self.cancelled.add(via)
         elif method == "BYE":
-            self.byes_done.add(found["call-id"][0])
-            self._over(found["call-id"][0] + found["to"][0])
+            self.byes_done.add(found["call-id"][0] + tagged)
+            self._over(found["call-id"][0] + tagged)
             self.send(reply(message, 200))
         elif method == "OPTIONS" and found["call-id"][0] + found["to"][0] in self.ended:
             self.send(reply(message, 481))
@@ -381,12 +382,12 @@ class Gateway(End):
                 self.did["fork"] += 1
                 self._answer(invite, via, tag + "f")
 
-    def _hang_up(self, bye: bytes, call_id: str, key: str, patience_ms: int) -> None:
+    def _hang_up(self, bye: bytes, leg: str, key: str, patience_ms: int) -> None:
         """Not before the ACK, or until none is to be expected any more (RFC 3261 15)."""
         if key in self.acknowledged or patience_ms <= 0:
-            self.repeat(bye, lambda: call_id in self.byes_done)
+            self.repeat(bye, lambda: leg in self.byes_done)
         else:
-            again = lambda: self._hang_up(bye, call_id, key, patience_ms - 100)  # noqa: E731
+            again = lambda: self._hang_up(bye, leg, key, patience_ms - 100)  # noqa: E731
             self.world.after(100 * MS, again, lambda: key not in self.acknowledged)
 
     def _say(self, invite: bytes, via: str, status: int, tag: str) -> None:
@@ -416,4 +417,4 @@ class Gateway(End):
             contact = headers(invite)["contact"][0].strip("<>")
             bye = self.request("BYE", contact, dialog, 1, ", ".join(found.get("record-route", [])))
             delay = self.random.randrange(self.world.chances.talk_ms * 2 // 3) * MS
-            self.world.after(delay, lambda: self._hang_up(bye, call_id, key, 32_000))
+            self.world.after(delay, lambda: self._hang_up(bye, call_id + found["to"][0], key, 32_000))
