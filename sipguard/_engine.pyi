@@ -237,6 +237,20 @@ class Changed:
     def call(self) -> int: ...
     @property
     def dialog(self) -> bytes: ...
+    @property
+    def answered(self) -> bool:
+        """Another fork has answered: its 2xx is held until `Engine.release_fork` (RFC 3261 13.2.2.4)."""
+
+@final
+class Unwanted:
+    """Somebody has answered whom nobody wants any more, and was sent ACK and BYE. A restart that comes before
+    the BYE has arrived can say it again: `Engine.restore`, then `Engine.hangup`."""
+
+    @property
+    def call(self) -> int:
+        """Our id of this answer, as of a call of its own."""
+    @property
+    def dialog(self) -> bytes: ...
 
 @final
 class Lost:
@@ -258,7 +272,7 @@ class Lost:
     def proved_ns(self) -> int:
         """Until when both ends are known to have been there, monotonic; 0: in this run not at all."""
 
-Event = Invite | Request | Failed | Probed | Resolve | Answered | Ended | Changed | Lost
+Event = Invite | Request | Failed | Probed | Resolve | Answered | Ended | Changed | Unwanted | Lost
 
 @final
 class Target:
@@ -693,6 +707,8 @@ class Engine:
         """
     def release(self, call: int, now: int) -> bool:
         """Let the oldest held message of the call (2xx or BYE) go on its way."""
+    def release_fork(self, call: int, now: int) -> bool:
+        """Let the oldest 2xx of a further fork that is held go (`Changed.answered`); False: there is none."""
     def hangup(self, call: int, reason: str, now: int) -> bool:
         """End an answered call from here: BYE in both directions with this Reason. No `Ended` follows."""
     def cancel(self, call: int, status: int, phrase: str, now: int, reason: str | None = None) -> bool:

@@ -141,6 +141,15 @@ pub enum Event {
         call: u64,
         /// Saved dialog state.
         dialog: Box<[u8]>,
+        /// Another fork has answered: its 2xx is held until `release`.
+        answered: bool,
+    },
+    /// Somebody has answered whom nobody wants any more, and is told so: ACK and BYE.
+    Unwanted {
+        /// Our id of this answer, as of a call.
+        call: u64,
+        /// Saved dialog state, for `restore` and `hangup`.
+        dialog: Box<[u8]>,
     },
     /// An end of the call is gone. `hangup` is expected, once that is recorded.
     Lost {
@@ -180,6 +189,7 @@ impl Event {
             | Event::Answered { .. }
             | Event::Ended { .. }
             | Event::Changed { .. }
+            | Event::Unwanted { .. }
             | Event::Lost { .. } => false,
         }
     }

@@ -283,6 +283,7 @@ fn a_fork_that_is_lost_is_ended_alone() {
         panic!("the second leg is to be kept")
     };
     let kept = dialog.clone();
+    assert!(wire.sg.release_fork(call));
     wire.send(CALLER, &in_dialog("ACK", 1, "gw1", "ack1"));
     wire.sent();
     wire.wait(32_200);

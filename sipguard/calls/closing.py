@@ -28,7 +28,7 @@ def close(
         exchange.funds.release(call.id)
     cdr = settlement.answered(call, exchange.funds, owed, length_ms, ended_by, reason, q850)
     exchange.current.leave(call)
-    return CallClosed(cdr, entry)
+    return CallClosed(cdr, entry, exchange.clock.now().unix_ms)
 
 
 BYE_PATIENCE_NS = 150_000_000

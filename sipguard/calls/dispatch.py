@@ -7,7 +7,8 @@ from typing import Any
 
 from sipguard.calls.admission import on_invite, on_request
 from sipguard.calls.exchange import Exchange, log
-from sipguard.calls.lost import on_changed, on_lost
+from sipguard.calls.forks import on_changed, on_unwanted
+from sipguard.calls.lost import on_lost
 from sipguard.calls.progress import on_answered, on_ended, on_failed
 from sipguard.sip.events import (
     Answered,
@@ -20,6 +21,7 @@ from sipguard.sip.events import (
     Probed,
     Request,
     Resolve,
+    Unwanted,
 )
 
 
@@ -43,6 +45,7 @@ _STEPS: dict[type, Callable[[Exchange, Any], None]] = {
     Answered: on_answered,
     Ended: on_ended,
     Changed: on_changed,
+    Unwanted: on_unwanted,
     Lost: on_lost,
 }
 

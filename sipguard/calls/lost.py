@@ -10,8 +10,7 @@ from __future__ import annotations
 from sipguard.calls import ending
 from sipguard.calls.call import Call
 from sipguard.calls.exchange import Exchange, log
-from sipguard.sip.events import Changed, Lost
-from sipguard.store.writer import CallMoved
+from sipguard.sip.events import Lost
 
 _ENDINGS = {
     ("refused", "caller"): ending.CALLER_OVER,
@@ -39,13 +38,6 @@ def on_lost(exchange: Exchange, event: Lost) -> None:
     unproved_ms = (now_ns - ended_ns) // 1_000_000
     log.info("call.lost", call=call.id, reason=found.name, unproved_ms=unproved_ms)
     ending.end(exchange, call, found, ended_ns)
-
-
-def on_changed(exchange: Exchange, event: Changed) -> None:
-    """Keep the new dialog state, so that a restart knows the call as it is now."""
-    call = exchange.current.find(event.call)
-    if call is not None and not call.ending:
-        exchange.writer.submit(CallMoved(event.call, event.dialog))
 
 
 def note_proved(exchange: Exchange, call: Call) -> None:

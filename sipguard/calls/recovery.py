@@ -17,7 +17,8 @@ from sipguard.policy.rating import cost_of
 from sipguard.store.live_call import LiveCall
 
 ENDED_KEPT_MS = 64_000
-"""Twice the 32 s for which a BYE is retransmitted (RFC 3261 timer F): within it a peer may still wait."""
+"""Twice the 32 s for which a BYE is retransmitted (RFC 3261 timer F), from when it was first sent: within it
+a peer may still wait."""
 
 _RESTARTED = 'SIP;cause=200;text="Call ended"'
 

@@ -1,5 +1,6 @@
 """Attempts that were being set up when the process was killed: each gets its record, with nothing charged, at
-the next start, unless the configuration does without (`calls.record_attempts_at_start`).
+the next start, unless the configuration does without (`calls.record_attempts_at_start`). So are answers that
+nobody wanted, and whose BYE may have been lost: it is said again.
 """
 
 from __future__ import annotations
@@ -38,11 +39,23 @@ class _Unfinished(msgspec.Struct, array_like=True, frozen=True, gc=False):
     user_agent: str
 
 
+class _Unwanted(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
+    call: int
+    at_ms: int
+    dialog: bytes
+
+
+UNWANTED_KEPT_NS = 64_000_000_000
+"""Twice the 32 s for which a BYE is retransmitted (RFC 3261 timer F)."""
+
+_ENDED = 'SIP;cause=200;text="Call ended"'
+
 _SEQUENCE_BITS = 40
 """Of a call id, below its epoch (Invite.call)."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Unfinished).decode
+_decode_unwanted = msgspec.msgpack.Decoder(_Unwanted).decode
 
 
 def keep(exchange: Exchange, call: Call) -> None:
@@ -71,6 +84,21 @@ def keep(exchange: Exchange, call: Call) -> None:
             )
         )
     )
+
+
+def keep_unwanted(exchange: Exchange, call: int, dialog: bytes) -> None:
+    """Remember an answer that was sent ACK and BYE, until that BYE has arrived or is repeated no more."""
+    attempts = exchange.attempts
+    if attempts is None:
+        return
+    slot = attempts.put(_encode(_Unwanted(call, exchange.clock.now().unix_ms, dialog)))
+    if slot >= 0:
+        _clear_later(exchange, attempts, slot, call)
+
+
+def _clear_later(exchange: Exchange, attempts: AttemptFile, slot: int, call: int) -> None:
+    until_ns = exchange.clock.now().monotonic_ns + UNWANTED_KEPT_NS
+    exchange.alarms.at(until_ns, lambda _: attempts.clear(slot), call)
 
 
 def settled(exchange: Exchange, call: Call) -> None:
@@ -110,7 +138,8 @@ def adopt(
     exchange: Exchange, attempts: AttemptFile, left: Mapping[int, bytes], known: Container[int], epoch: int
 ) -> None:
     """Keep attempts there from now on, and give those that an earlier process has `left` there their records,
-    but for those that are `known` to the books. Each keeps its slot until its record is durable.
+    but for those that are `known` to the books. Each keeps its slot until its record is durable. Answers that
+    nobody wanted are ended once more.
 
     `epoch`: of this process. What is of no earlier one belongs to a database that was replaced, by a backup
     for one: this one has calls of its own under those ids, or will have.
@@ -118,7 +147,10 @@ def adopt(
     exchange.attempts = attempts
     for slot, content in left.items():
         told = _read(content)
-        if told is None or told.call in known or told.call >> _SEQUENCE_BITS >= epoch:
+        unwanted = None if told is not None else _read_unwanted(content)
+        if unwanted is not None and _ends(exchange, unwanted, epoch):
+            _clear_later(exchange, attempts, slot, unwanted.call)
+        elif told is None or told.call in known or told.call >> _SEQUENCE_BITS >= epoch:
             attempts.clear(slot)
         else:
             exchange.writer.submit(CallClosed(_cdr(told), None), partial(attempts.clear, slot))
@@ -130,6 +162,24 @@ def _read(content: bytes) -> _Unfinished | None:
         return _decode(content)
     except msgspec.DecodeError:
         return None
+
+
+def _read_unwanted(content: bytes) -> _Unwanted | None:
+    try:
+        return _decode_unwanted(content)
+    except msgspec.DecodeError:
+        return None
+
+
+def _ends(exchange: Exchange, told: _Unwanted, epoch: int) -> bool:
+    """Say BYE again, where that may be waited for; False: it is not."""
+    late_ms = exchange.clock.now().unix_ms - told.at_ms
+    if late_ms * 1_000_000 > UNWANTED_KEPT_NS or told.call >> _SEQUENCE_BITS >= epoch:
+        return False
+    if not exchange.engine.restore(told.call, told.dialog):
+        return False
+    exchange.hangup(told.call, _ENDED)
+    return True
 
 
 def _cdr(told: _Unfinished) -> Cdr:

@@ -19,6 +19,7 @@ from sipguard._engine import (
     StreamConnect,
     StreamSend,
     Target,
+    Unwanted,
 )
 
 __all__ = [
@@ -42,7 +43,8 @@ __all__ = [
     "StreamOrder",
     "StreamSend",
     "Target",
+    "Unwanted",
 ]
 
-Event = Invite | Request | Failed | Probed | Resolve | Answered | Ended | Changed | Lost
+Event = Invite | Request | Failed | Probed | Resolve | Answered | Ended | Changed | Unwanted | Lost
 StreamOrder = StreamConnect | StreamSend | StreamClose

@@ -60,6 +60,8 @@ class CallClosed(msgspec.Struct, frozen=True, tag=True):
 
     cdr: Cdr
     entry: Entry | None
+    closed_ms: int | None = None
+    """When that was found, Unix time in ms: a call whose ends have gone ended before. None: at `ended_ms`."""
 
 
 class Unwritable(msgspec.Struct, frozen=True, tag=True):
@@ -249,10 +251,11 @@ def _live_call_rows(records: Sequence[Record]) -> tuple[list[Any], ...]:
             else:
                 dialogs[record.call] = record.dialog
         elif type(record) is CallClosed and record.cdr.answered_ms is not None:
+            closed_ms = record.cdr.ended_ms if record.closed_ms is None else record.closed_ms
             if record.cdr.call in rows:
-                rows[record.cdr.call][2] = record.cdr.ended_ms
+                rows[record.cdr.call][2] = closed_ms
             else:
-                ends[record.cdr.call] = record.cdr.ended_ms
+                ends[record.cdr.call] = closed_ms
     return begun, *([(new, call) for call, new in news.items()] for news in (states, dialogs, ends))
 
 

@@ -27,7 +27,8 @@ class LiveCall(NamedTuple):
     call: int
     answered_ms: int
     ended_ms: int | None
-    """None while it is up. Ended calls stay for a while: their retransmissions may still come."""
+    """When its end was found, which may be later than it ended; None while it is up. Ended calls stay for
+    a while: their retransmissions may still come."""
     dialog: bytes
     """For Engine.restore."""
     state: bytes

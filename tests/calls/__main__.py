@@ -54,7 +54,7 @@ def run(shard: Shard) -> dict[str, Any]:
     except Exception as error:  # told with the seed that does it again
         return {**shard._asdict(), "breaches": [f"broke off: {error!r}"]}
     outcomes = Counter(cdr.outcome.value for cdr in world.disk.cdrs.values())
-    return {
+    told = {
         **shard._asdict(),
         "seconds": round(time.monotonic() - began, 2),
         "outcomes": outcomes,
@@ -64,6 +64,8 @@ def run(shard: Shard) -> dict[str, Any]:
         "left": left_over(world),
         "breaches": list(breaches(world)),
     }
+    world.close()
+    return told
 
 
 def main() -> int:

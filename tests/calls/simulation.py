@@ -8,12 +8,15 @@ Everything is drawn from one seed.
 from __future__ import annotations
 
 import heapq
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from random import Random
 
+from sipguard.calls import unfinished
 from sipguard.calls.alarm import Alarms
 from sipguard.calls.clock import Clock
 from sipguard.calls.dispatch import dispatcher
@@ -25,6 +28,7 @@ from sipguard.policy.decide import Moment
 from sipguard.policy.directory import Directory
 from sipguard.policy.funds import Funds
 from sipguard.sip.events import Engine
+from sipguard.store.attempt import AttemptFile
 from sipguard.store.batch import CallAnswered, CallClosed, CallMoved, CallUpdated, Record
 from sipguard.store.live_call import LiveCall
 from sipguard.store.writer import Counts
@@ -55,13 +59,13 @@ class Disk:
             case CallMoved(call, dialog):
                 if call in self.live:
                     self.live[call] = self.live[call]._replace(dialog=dialog)
-            case CallClosed(cdr, entry):
+            case CallClosed(cdr, entry, closed_ms):
                 if cdr.call in self.cdrs:
                     self.duplicates += 1
                     return
                 self.cdrs[cdr.call] = cdr
                 if cdr.call in self.live:
-                    self.live[cdr.call] = self.live[cdr.call]._replace(ended_ms=cdr.ended_ms)
+                    self.live[cdr.call] = self.live[cdr.call]._replace(ended_ms=closed_ms)
                 if entry is not None:
                     self.entries[entry.key] += 1
                     assert sum(posting.amount_micros for posting in entry.postings) == 0
@@ -126,6 +130,8 @@ class Simulation:
         self.life = 0
         self.kills, self.kill_chance = 0, 0.0
         self.disk = Disk(self.balances)
+        self._memory = os.memfd_create("attempts")
+        """What is being set up at a kill outlives it."""
         self.lowest: dict[int, int] = dict(self.balances)
         self.proxy = US
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -141,6 +147,8 @@ class Simulation:
 
     def boot(self) -> None:
         """Start the proxy on what the disk holds."""
+        if self.life and self.exchange.attempts is not None:
+            self.exchange.attempts.close()
         self.life += 1
         self._moved = True
         self.engine = Engine(epoch=self.life, seed=self.random.randbytes(32), now=self.now)
@@ -162,6 +170,9 @@ class Simulation:
         )
         self._dispatch = dispatcher(self.exchange)
         self.recovered = recover(self.exchange, list(self.disk.live.values()))
+        attempts = AttemptFile(Path(f"/proc/self/fd/{self._memory}"))
+        known = self.disk.live.keys() | self.disk.cdrs.keys()
+        unfinished.adopt(self.exchange, attempts, attempts.left(), known, self.life)
 
     def run(self, calls: int, per_second: float, kills: int = 0, until_ns: int | None = None) -> None:
         """Place the calls, then let everything come to its end, or to that of `until_ns`."""
@@ -170,6 +181,12 @@ class Simulation:
             self.after(self.random.randrange(length), lambda number=number: self._caller.call(number))
         self.kills, self.kill_chance = kills, 2 * kills / calls
         self._until_idle(until_ns)
+
+    def close(self) -> None:
+        """Nothing more will happen."""
+        if self.exchange.attempts is not None:
+            self.exchange.attempts.close()
+        os.close(self._memory)
 
     def may_be_killed(self) -> None:
         """A record is on its way: the worst moment for a kill is before, at, or just after its commit."""

@@ -72,7 +72,7 @@ def test_a_shard_tells_what_it_saw() -> None:
     assert not any(told["left"].values())
     assert told["calls"] == 300
     assert told["kills"] > 5
-    assert sum(told["outcomes"].values()) <= 300, "attempts in set-up at a kill have none"
+    assert sum(told["outcomes"].values()) <= 300, "one that a kill overtakes before it is forwarded has none"
 
 
 def test_what_is_left_over_is_a_breach() -> None:

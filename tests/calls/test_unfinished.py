@@ -7,8 +7,10 @@ from pathlib import Path
 from sipguard.calls import unfinished
 from sipguard.model.cdr import Outcome
 from sipguard.store.attempt import AttemptFile
+from tests.calls.desk import Desk
 from tests.calls.kinds import breaches, simulation
 from tests.harness.ends import MS, Chances
+from tests.policy.world import World
 
 
 def test_every_attempt_before_a_kill_has_one_record(tmp_path: Path) -> None:
@@ -57,3 +59,31 @@ def test_attempts_of_a_database_that_was_replaced_are_none_of_this_one(tmp_path:
     unfinished.adopt(another.exchange, file, left, (), another.life)
     assert another.exchange.writer.backlog == 0
     assert AttemptFile(tmp_path / "attempts").left() == {}
+
+
+def test_an_answer_that_nobody_wanted_is_ended_again_after_a_kill(tmp_path: Path) -> None:
+    """The gateway was given up for its silence, and answers. The kill comes before the BYE has arrived."""
+    desk = Desk(World())
+    desk.exchange.attempts = AttemptFile(tmp_path / "attempts")
+    desk.invite()
+    invite = desk.invited()
+    desk.wait(20)
+    desk.sent()
+    desk.answer(invite, "200 OK", f"Contact: <sip:gw@{invite.to[0]}>")
+    assert [one.line.split()[0] for one in desk.sent() if one.to == invite.to] == ["ACK", "BYE"]
+
+    after = Desk(World())
+    file = AttemptFile(tmp_path / "attempts")
+    left = file.left()
+    unfinished.adopt(after.exchange, file, left, (), 2)
+    after.turn()
+    assert [(one.to, one.line.split()[0]) for one in after.sent()] == [(invite.to, "ACK"), (invite.to, "BYE")]
+    after.wait(70)
+    assert AttemptFile(tmp_path / "attempts").left() == {}, "nobody waits for it any more"
+
+    late = Desk(World())
+    late.wall_ms += 100_000
+    file.put(next(iter(left.values())))
+    unfinished.adopt(late.exchange, file, file.left(), (), 2)
+    late.turn()
+    assert late.sent() == []

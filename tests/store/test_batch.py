@@ -45,6 +45,14 @@ def test_a_call_from_answer_to_end_in_one_batch(path: Path) -> None:
     assert books.read(path, ledger.verify).ok
 
 
+def test_a_call_whose_ends_had_gone_is_kept_from_when_that_was_found(path: Path) -> None:
+    """Its BYE may have to be said again after a restart, however long ago it is that it ended."""
+    told = books.closed(1)
+    write(path, answered(1), CallClosed(told.cdr, told.entry, 262_000))
+    assert [row.ended_ms for row in books.read(path, live_call.load_live)] == [262_000]
+    assert newest(path)[0].ended_ms == 62_000
+
+
 def test_a_refused_call_has_a_record_and_no_charge(path: Path) -> None:
     told = books.refused(1)
     assert write(path, told) == Outcome()

@@ -34,6 +34,8 @@ pub enum Held {
     Response {
         /// 200 to 299.
         status: u16,
+        /// Whose it is: its place among the legs.
+        leg: usize,
         /// As it will be sent.
         bytes: Box<[u8]>,
     },
@@ -48,6 +50,18 @@ pub enum Held {
         /// Where it goes.
         flow: Flow,
     },
+}
+
+/// The 2xx of a further fork, which waits for `release_fork`.
+pub struct Fork {
+    /// 200 to 299.
+    pub status: u16,
+    /// Whose it is: its place among the legs.
+    pub leg: usize,
+    /// As it will be sent.
+    pub bytes: Box<[u8]>,
+    /// It is recorded, and waits for the first one alone.
+    pub recorded: bool,
 }
 
 /// The best refusal so far (16.7 step 6).
@@ -104,8 +118,8 @@ pub struct Call {
     pub best: Option<Best>,
     /// What waits for `release`, oldest first.
     pub held: VecDeque<Held>,
-    /// Answers of further forks that came while the first one was held; they follow it.
-    pub forked: Vec<(u16, Box<[u8]>)>,
+    /// Answers of further forks that are held, oldest first.
+    pub forks: Vec<Fork>,
     /// Call-ID.
     pub call_id: Box<[u8]>,
     /// CSeq number of the INVITE.
@@ -117,6 +131,39 @@ pub struct Call {
 }
 
 impl Call {
+    /// Nothing has been decided; nobody is trusted. `call_id`, `invite_cseq`, `caller`: of the INVITE.
+    pub fn new(id: u64, token: u64, call_id: &[u8], invite_cseq: u32, caller: Party) -> Self {
+        Call {
+            id,
+            sibling: 0,
+            token,
+            phase: Phase::Deciding,
+            invite: None,
+            server: None,
+            client: None,
+            beside: Vec::new(),
+            declined: None,
+            cancelled: false,
+            ringing: None,
+            lost: false,
+            early_media: false,
+            screen: Screen::Untrusted,
+            takes_refer: false,
+            to_phone: false,
+            secure: false,
+            veil: None,
+            alias: None,
+            restored: false,
+            best: None,
+            held: VecDeque::new(),
+            forks: Vec::new(),
+            call_id: call_id.into(),
+            invite_cseq,
+            caller,
+            legs: Vec::new(),
+        }
+    }
+
     /// The leg with this tag.
     pub fn leg(&mut self, tag: &[u8]) -> Option<&mut Leg> {
         self.legs.iter_mut().find(|leg| *leg.party.tag == *tag)
@@ -160,9 +207,22 @@ impl Call {
         (from, far, call_id)
     }
 
+    /// An answer that nobody wants, as a call of its own.
+    pub fn is_unwanted(&self) -> bool {
+        self.legs.iter().any(|leg| leg.unwanted)
+    }
+
     /// Some answered leg has not ended.
     pub fn is_up(&self) -> bool {
         self.legs.iter().any(Leg::is_up)
+    }
+
+    /// The same, of a leg that the caller has heard of, or will before it can end.
+    pub fn is_heard(&self) -> bool {
+        let begins = self.phase == Phase::Answering;
+        self.legs
+            .iter()
+            .any(|leg| leg.is_up() && (begins || leg.heard.is_some()))
     }
 
     /// Until when both ends of some leg are known to have been there; 0: in this run not at all.

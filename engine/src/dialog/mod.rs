@@ -7,7 +7,7 @@ mod reach;
 mod saved;
 mod veil;
 
-pub use call::{Best, Call, Held, Phase};
+pub use call::{Best, Call, Fork, Held, Phase};
 pub use cseq::Numbers;
 pub use party::{Leg, Party};
 pub use reach::{believed, next_hop, reach, route_uri};

@@ -30,6 +30,12 @@ pub struct Leg {
     pub confirmed: bool,
     /// A BYE passed.
     pub ended: bool,
+    /// It was ours, and the call went on: a restart says it again, for it may have been lost.
+    pub dropped: bool,
+    /// When its 2xx was passed on to the caller; 0: before this run. None: the caller has not heard of it.
+    pub heard: Option<Nanos>,
+    /// Nobody wants it, and the caller will not hear of it.
+    pub unwanted: bool,
     /// The ACK of its 2xx has passed.
     pub acknowledged: bool,
     /// CSeq numbers of the caller's requests to it.
@@ -57,6 +63,9 @@ impl Leg {
             party,
             confirmed: false,
             ended: false,
+            dropped: false,
+            heard: None,
+            unwanted: false,
             acknowledged: false,
             from_caller: Numbers::after_invite(invite),
             from_callee: Numbers::default(),

@@ -1,6 +1,5 @@
 //! A call as bytes, so that a restart knows it again: versioned, and readable by every later version.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::call::{Call, Phase};
@@ -10,7 +9,9 @@ use super::veil::{Faces, Veil};
 use crate::proxy::screen::Screen;
 use crate::transport::{Flow, Transport};
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
+/// Saved before legs said how they stand: all were up.
+const ALL_UP: u8 = 4;
 /// Saved before a side could be shown other things than the other said, and before we sent requests of our own
 /// inside dialogs: one CSeq number for each end, behind its transport.
 const ONE_NUMBER: u8 = 3;
@@ -28,6 +29,11 @@ const PRIVATE: u8 = 32;
 /// A veil stands behind the Call-ID.
 const VEILED: u8 = 64;
 const TO_PHONE: u8 = 128;
+
+/// How a leg stands: we have ended it, and the call went on.
+const DROPPED: u8 = 1;
+/// The caller has not heard of it, and will not.
+const UNHEARD: u8 = 2;
 
 /// Save what a restart needs to know the call again.
 pub fn save(call: &Call) -> Box<[u8]> {
@@ -52,11 +58,12 @@ pub fn save(call: &Call) -> Box<[u8]> {
         write_veil(&mut out, veil);
     }
     write_party(&mut out, &call.caller);
-    for leg in call.legs.iter().filter(|leg| leg.is_up()) {
+    for leg in call.legs.iter().filter(|leg| leg.is_up() || leg.dropped) {
         write_party(&mut out, &leg.party);
         write_numbers(&mut out, leg.from_caller);
         write_numbers(&mut out, leg.from_callee);
         out.extend_from_slice(&leg.session_seconds.to_be_bytes());
+        out.push(flag(leg.dropped, DROPPED) | flag(leg.unwanted, UNHEARD));
     }
     out.into_boxed_slice()
 }
@@ -66,14 +73,14 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
     let mut rest = bytes;
     let version = *take(&mut rest, 1)?.first()?;
     let flags = match version {
-        VERSION | ONE_NUMBER | UDP_ONLY => *take(&mut rest, 1)?.first()?,
+        VERSION | ALL_UP | ONE_NUMBER | UDP_ONLY => *take(&mut rest, 1)?.first()?,
         WITHOUT_FLAGS => 0,
         _ => return None,
     };
     let token = u64::from_be_bytes(take(&mut rest, 8)?.try_into().ok()?);
     let call_id = read_bytes(&mut rest)?;
     let mut invite_cseq = match version {
-        VERSION => read_number(&mut rest)?,
+        VERSION | ALL_UP => read_number(&mut rest)?,
         _ => 0,
     };
     let veil = match flags & VEILED {
@@ -81,38 +88,34 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
         _ => Some(read_veil(&mut rest)?),
     };
     let (caller, number) = read_party(&mut rest, version)?;
-    if version != VERSION {
+    if version < ALL_UP {
         invite_cseq = number;
     }
     let mut legs = Vec::new();
     while !rest.is_empty() {
         let (party, number) = read_party(&mut rest, version)?;
         let mut leg = Leg::early(party, invite_cseq);
-        if version == VERSION {
+        if version >= ALL_UP {
             leg.from_caller = read_numbers(&mut rest)?;
             leg.from_callee = read_numbers(&mut rest)?;
             leg.session_seconds = read_number(&mut rest)?;
         } else if number > 0 {
             leg.from_callee = Numbers::after(number);
         }
+        let stands = match version {
+            VERSION => *take(&mut rest, 1)?.first()?,
+            _ => 0,
+        };
+        leg.dropped = stands & DROPPED != 0;
+        leg.ended = leg.dropped;
+        leg.unwanted = stands & UNHEARD != 0;
+        leg.heard = (!leg.unwanted).then_some(0);
         leg.confirmed = true;
         leg.acknowledged = true;
         legs.push(leg);
     }
     (!legs.is_empty()).then_some(Call {
-        id,
-        sibling: 0,
-        token,
         phase: Phase::Live,
-        invite: None,
-        server: None,
-        client: None,
-        beside: Vec::new(),
-        declined: None,
-        cancelled: false,
-        ringing: None,
-        lost: false,
-        early_media: false,
         screen: match flags & (TRUSTED | OPEN | ASSERTED | PRIVATE) {
             0 => Screen::Untrusted,
             TRUSTED => Screen::Trusted,
@@ -128,13 +131,8 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
             .and_then(|veil| Some(veil.call_id.as_ref()?.callee.clone())),
         veil: veil.map(Arc::new),
         restored: true,
-        best: None,
-        held: VecDeque::new(),
-        forked: Vec::new(),
-        call_id,
-        invite_cseq,
-        caller,
         legs,
+        ..Call::new(id, token, &call_id, invite_cseq, caller)
     })
 }
 
@@ -197,7 +195,7 @@ fn read_party(rest: &mut &[u8], version: u8) -> Option<(Party, u32)> {
         _ => 0,
     };
     let number = match version {
-        VERSION => 0,
+        VERSION | ALL_UP => 0,
         _ => read_number(rest)?,
     };
     let peer = std::str::from_utf8(&read_bytes(rest)?).ok()?.parse().ok()?;
@@ -327,38 +325,16 @@ mod tests {
             })
         };
         let mut call = Call {
-            id: 9,
-            sibling: 0,
-            token: 0xfeed,
             phase: Phase::Live,
-            invite: None,
-            server: None,
-            client: None,
-            beside: Vec::new(),
-            declined: None,
-            cancelled: false,
-            ringing: None,
-            lost: false,
-            early_media: false,
             screen: Screen::Trusted,
-            takes_refer: false,
-            to_phone: false,
             secure: true,
-            veil: None,
-            alias: None,
-            restored: false,
-            best: None,
-            held: VecDeque::new(),
-            forked: Vec::new(),
-            call_id: b"id@host".as_slice().into(),
-            invite_cseq: 7,
-            caller: party("one")?,
-            legs: Vec::new(),
+            ..Call::new(9, 0xfeed, b"id@host", 7, party("one")?)
         };
         for tag in ["two", "fork", "over", "early"] {
             let mut leg = Leg::early(party(tag)?, 7);
             leg.confirmed = tag != "early";
             leg.acknowledged = leg.confirmed;
+            leg.heard = leg.confirmed.then_some(0);
             leg.ended = tag == "over";
             leg.session_seconds = 90;
             leg.from_callee.own();

@@ -5,14 +5,12 @@ use std::net::SocketAddr;
 
 use crate::dialog::{self, Held, Leg, Phase};
 use crate::endpoint::{Endpoint, SEQUENCE_BITS};
-use crate::event::Side;
 use crate::message::Message;
 use crate::parse::MAX_MESSAGE;
 use crate::proxy::forward;
 use crate::proxy::response::redirects;
 use crate::proxy::validate::SIPS_NOT_ALLOWED;
 use crate::timer::{Nanos, Timer};
-use crate::transaction::table::Origin;
 use crate::transport::{listener_for, Flow, Transport, DATAGRAM_MAX};
 
 /// A routing gateway as the engine needs it.
@@ -151,20 +149,20 @@ impl Endpoint {
             return false;
         };
         match call.held.pop_front() {
-            Some(Held::Response { status, bytes }) => {
+            Some(Held::Response { status, leg, bytes }) => {
                 let begins = call.phase == Phase::Answering;
                 if begins {
                     call.phase = Phase::Live;
                 }
-                let forked = std::mem::take(&mut call.forked);
+                if let Some(leg) = call.legs.get_mut(leg) {
+                    leg.heard = Some(self.now);
+                }
                 if let Some(server) = call.server {
                     self.respond(server, status, bytes);
-                    for (status, bytes) in forked {
-                        self.respond(server, status, bytes);
-                    }
                 }
                 if begins {
                     self.watch(id);
+                    self.pass_forks(id);
                 }
                 true
             }
@@ -182,7 +180,8 @@ impl Endpoint {
         }
     }
 
-    /// End an answered call from here: BYE to every end that is still up.
+    /// End an answered call from here: BYE to every end that is still up. An answer that is still held goes no
+    /// further: who gave it is told that nobody wants it.
     pub fn hangup(&mut self, id: u64, reason: &str) -> bool {
         if self
             .calls
@@ -200,20 +199,15 @@ impl Endpoint {
             return false;
         }
         call.phase = Phase::Ended;
+        call.forks.clear();
         let up: Vec<usize> = (0..call.legs.len())
             .filter(|at| call.legs.get(*at).is_some_and(Leg::is_up))
             .collect();
         for at in up {
-            if let Some(leg) = self
-                .calls
-                .get_mut(&id)
-                .and_then(|call| call.legs.get_mut(at))
-            {
+            if let Some(leg) = self.leg_mut(id, at) {
                 leg.ended = true;
             }
-            for end in [Side::Callee, Side::Caller] {
-                self.originate(id, at, end, b"BYE", reason.as_bytes(), Origin::Own);
-            }
+            self.end_leg(id, at, reason.as_bytes());
         }
         self.arm(Self::LINGER, Timer::Linger, id);
         true
@@ -238,7 +232,13 @@ impl Endpoint {
             leg.from_callee
                 .skip(skipped.saturating_mul(NUMBERS_PER_RUN));
         }
+        let dropped: Vec<usize> = (0..call.legs.len())
+            .filter(|at| call.legs.get(*at).is_some_and(|leg| leg.dropped))
+            .collect();
         self.insert_call(Box::new(call));
+        for at in dropped {
+            self.end_leg(id, at, b""); // once more, should it have been lost
+        }
         self.watch_restored(id);
         true
     }

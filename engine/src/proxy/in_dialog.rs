@@ -26,6 +26,11 @@ impl Endpoint {
         let Some((id, side, leg)) = self.find_dialog(message) else {
             return self.answer_stateless(message, 481, "Call/Transaction Does Not Exist", b"");
         };
+        if self.is_unwanted(id, leg) && message.index.method == Method::Bye {
+            // It crosses ours. There is nobody else to tell.
+            let server = self.open_in_dialog(key, message, id);
+            return self.answer(server, 200, "OK", b"");
+        }
         if self.is_over(id, leg) && !outlives_the_call(message.index.method) {
             // Through a transaction: it absorbs the ACK, which would else go on to an end that knows of nothing.
             self.counters.refused += 1;
@@ -80,6 +85,7 @@ impl Endpoint {
                     flow,
                 });
             }
+            self.drop_forks(id);
             self.arm(2 * TRANSACTION, Timer::Linger, id);
             self.events.push(Event::Ended {
                 call: id,
@@ -145,12 +151,21 @@ impl Endpoint {
         })
     }
 
-    /// Whether a 2xx of this leg has come.
+    /// Whether the caller never heard of this leg, which was ended here.
+    fn is_unwanted(&self, id: u64, leg: usize) -> bool {
+        let call = self.calls.get(&id);
+        let leg = call.and_then(|call| call.legs.get(leg));
+        leg.is_some_and(|leg| leg.ended && leg.heard.is_none())
+    }
+
+    /// Whether a 2xx of this leg has come, and is not one that is held while the call is up by another.
     fn has_answered(&self, id: u64, leg: usize) -> bool {
-        self.calls
-            .get(&id)
-            .and_then(|call| call.legs.get(leg))
-            .is_some_and(|leg| leg.confirmed)
+        self.calls.get(&id).is_some_and(|call| {
+            let leg = call.legs.get(leg);
+            leg.is_some_and(|leg| {
+                leg.confirmed && (call.phase != Phase::Live || leg.heard.is_some())
+            })
+        })
     }
 
     /// A BYE of the call is held already.
@@ -172,7 +187,7 @@ impl Endpoint {
         }
         if let Some(leg) = call.legs.get_mut(leg).filter(|leg| leg.confirmed) {
             leg.ended = true;
-            return !call.is_up();
+            return !call.is_heard();
         }
         false
     }

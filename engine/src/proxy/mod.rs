@@ -15,6 +15,7 @@ pub mod cancel;
 pub mod challenge;
 pub mod command;
 pub mod derive;
+pub mod fork;
 pub mod forward;
 pub mod hide;
 pub mod identity;

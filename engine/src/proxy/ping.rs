@@ -75,6 +75,18 @@ impl Endpoint {
         }
     }
 
+    /// BYE to the ends of a leg; a caller that has not heard of it is none, and has not acknowledged it either.
+    pub(crate) fn end_leg(&mut self, id: u64, at: usize, reason: &[u8]) {
+        let heard = self.leg_mut(id, at).is_some_and(|leg| leg.heard.is_some());
+        if !heard {
+            self.acknowledge_leg(id, at);
+        }
+        self.originate(id, at, Side::Callee, b"BYE", reason, Origin::Own);
+        if heard {
+            self.originate(id, at, Side::Caller, b"BYE", reason, Origin::Own);
+        }
+    }
+
     fn arm_ping(&mut self, call: u64, interval: Nanos) {
         // Calls that were answered together are not asked together.
         let jitter = self.keys.random() % (interval / 2).max(1);
@@ -109,7 +121,7 @@ impl Endpoint {
         if call.phase != Phase::Live {
             return;
         }
-        let up = |leg: &Leg| leg.is_up();
+        let up = |leg: &Leg| leg.is_up() && leg.heard.is_some();
         let legs: Vec<usize> = (0..call.legs.len())
             .filter(|at| call.legs.get(*at).is_some_and(up))
             .collect();
@@ -240,7 +252,9 @@ impl Endpoint {
         if call.phase != Phase::Live {
             return;
         }
-        let waits = |leg: &Leg| leg.is_up() && !leg.acknowledged;
+        let now = self.now;
+        let waited = |heard: Nanos| now.saturating_sub(heard) >= TRANSACTION;
+        let waits = |leg: &Leg| leg.is_up() && !leg.acknowledged && leg.heard.is_some_and(waited);
         let legs: Vec<usize> = (0..call.legs.len())
             .filter(|at| call.legs.get(*at).is_some_and(waits))
             .collect();
@@ -272,12 +286,10 @@ impl Endpoint {
         }
         if let Some(leg) = call.legs.get_mut(at) {
             leg.ended = true;
+            leg.dropped = true;
         }
-        let dialog = crate::dialog::save(call);
-        for end in [Side::Callee, Side::Caller] {
-            self.originate(id, at, end, b"BYE", LOST, Origin::Own);
-        }
-        self.events.push(Event::Changed { call: id, dialog });
+        self.end_leg(id, at, LOST);
+        self.changed(id, false);
     }
 }
 

@@ -1,15 +1,13 @@
 //! A request came in: a retransmission, part of a dialog, or new (RFC 3261 16.3, 16.4, 17.2.3).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::dialog::{reach, Call, Party, Phase};
+use crate::dialog::{reach, Call, Party};
 use crate::endpoint::{Endpoint, Incoming};
 use crate::event::Event;
 use crate::header::{self, NameAddr};
 use crate::message::{Index, Message, Method, Name};
 use crate::overload::Rank;
-use crate::proxy::screen::Screen;
 use crate::proxy::validate::{self, Problem, Ways};
 use crate::transaction::table::ServerMachine;
 use crate::transaction::{invite_server, non_invite_server};
@@ -114,34 +112,13 @@ impl Endpoint {
         let token = self.keys.random();
         let secure = request.is_sips();
         let certificate = self.streams.certificate(message.flow);
+        let caller = caller(message, reply, &self.listeners, secure);
+        let call_id = message.index.call_id.of(message.bytes);
         self.insert_call(Box::new(Call {
-            id,
-            sibling: 0,
-            token,
-            phase: Phase::Deciding,
             invite: Some(request.clone()),
             server: Some(server),
-            client: None,
-            beside: Vec::new(),
-            declined: None,
-            cancelled: false,
-            ringing: None,
-            lost: false,
-            early_media: false,
-            screen: Screen::Untrusted,
-            takes_refer: false,
-            to_phone: false,
             secure,
-            veil: None,
-            alias: None,
-            restored: false,
-            best: None,
-            held: VecDeque::new(),
-            forked: Vec::new(),
-            call_id: message.index.call_id.of(message.bytes).into(),
-            invite_cseq: message.index.cseq.number,
-            caller: caller(message, reply, &self.listeners, secure),
-            legs: Vec::new(),
+            ..Call::new(id, token, call_id, message.index.cseq.number, caller)
         }));
         let invite = Event::Invite {
             call: id,

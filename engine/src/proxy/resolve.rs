@@ -60,7 +60,7 @@ impl Endpoint {
         };
         if party.flow != flow {
             party.flow = flow;
-            self.changed(name.call);
+            self.changed(name.call, false);
         }
         true
     }

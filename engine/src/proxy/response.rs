@@ -8,11 +8,9 @@ use crate::header;
 use crate::message::{Index, Method, Name, Start};
 use crate::proxy::cancel::cancel_key;
 use crate::proxy::hide::second_via;
-use crate::proxy::originate::{self, Own};
 use crate::proxy::refused::{retry_after, Said};
 use crate::proxy::reply::Back;
 use crate::proxy::request::{contact, join};
-use crate::proxy::send::Outgoing;
 use crate::proxy::session::refreshed_by_caller;
 use crate::proxy::{derive, forward, reply};
 use crate::sdp;
@@ -152,7 +150,7 @@ impl Endpoint {
                     self.arm(TRANSACTION, Timer::M, id.raw());
                 }
                 match origin {
-                    Origin::Call => self.accepted(call, id, message, status),
+                    Origin::Call => self.accepted(id, call, message, status),
                     Origin::Relay(server) => {
                         self.refresh(call, server, message);
                         self.pass_back(server, message, status);
@@ -323,133 +321,92 @@ impl Endpoint {
         });
     }
 
-    /// A 2xx: held until it is recorded; further ones follow the first.
-    fn accepted(&mut self, id: u64, client: Id<Client>, message: Incoming, status: u16) {
+    /// A 2xx: held until it is recorded, and so is each further one of a fork.
+    fn accepted(&mut self, client: Id<Client>, id: u64, message: Incoming, status: u16) {
         let tag = message.index.to.tag.of(message.bytes);
-        let mut bytes = Vec::with_capacity(message.bytes.len());
-        let server = self.calls.get(&id).and_then(|call| call.server);
-        let passes = !tag.is_empty() && self.print_back(&mut bytes, server, message);
-        let now = self.now;
-        let (Some(call), true) = (self.calls.get_mut(&id), passes) else {
+        let Some(call) = self.calls.get_mut(&id).filter(|_| !tag.is_empty()) else {
             self.counters.dropped += 1;
             return;
         };
-        let known = call.leg(tag).is_some_and(|leg| leg.confirmed);
-        match call.phase {
-            Phase::Proceeding => {
-                let leg = confirm(call, message, now, &self.listeners);
-                call.phase = Phase::Answering;
-                call.invite = None;
-                call.best = None;
-                // Step 10: the others are cancelled. One whose 2xx crosses that is a fork that has answered, too.
-                call.end_branch(client);
-                let others: Vec<_> = call.branches().collect();
-                call.beside.clear();
-                call.client = Some(client);
-                call.held.push_back(Held::Response {
-                    status,
-                    bytes: bytes.into_boxed_slice(),
-                });
-                self.cancel_all(&others, ELSEWHERE);
-                self.session_begins(id, leg, message, server);
-                self.ask_names(id);
-                if let Some(call) = self.calls.get(&id) {
-                    let (ringing, dialog) = (call.ringing, dialog::save(call));
-                    self.events.push(Event::Answered {
-                        call: id,
-                        status,
-                        ringing,
-                        codecs: sdp::codecs(message.bytes, message.index),
-                        user_agent: user_agent(message).into(),
-                        dialog,
-                    });
-                }
-            }
-            // A retransmission of what is still held.
-            Phase::Answering if known => {}
-            // Another fork answered as well: it waits for the same record.
-            Phase::Answering => {
-                let leg = confirm(call, message, now, &self.listeners);
-                call.forked.push((status, bytes.into_boxed_slice()));
-                self.session_begins(id, leg, message, server);
-                self.ask_names(id);
-                self.changed(id);
-            }
-            Phase::Live => {
-                if !known {
-                    let leg = confirm(call, message, now, &self.listeners);
-                    self.session_begins(id, leg, message, server);
-                    self.ask_names(id);
-                    self.arm(TRANSACTION, Timer::NoAck, id);
-                    self.changed(id);
-                }
-                if let Some(server) = server {
-                    self.respond(server, status, bytes.into_boxed_slice());
-                }
-            }
-            Phase::Deciding | Phase::Ended => self.counters.dropped += 1,
+        let leg = call.leg(tag);
+        let (known, heard) = (
+            leg.as_ref().is_some_and(|leg| leg.confirmed),
+            leg.as_ref().is_some_and(|leg| leg.heard.is_some()),
+        );
+        let (phase, server) = (call.phase, call.server);
+        if phase == Phase::Ended && !known {
+            // It would talk to a caller that has gone, and at whose expense?
+            return self.disown(client, message);
+        }
+        let mut bytes = Vec::with_capacity(message.bytes.len());
+        if phase == Phase::Deciding
+            || phase == Phase::Ended
+            || !self.print_back(&mut bytes, server, message)
+        {
+            self.counters.dropped += 1;
+            return;
+        }
+        let bytes = bytes.into_boxed_slice();
+        if phase == Phase::Proceeding {
+            return self.first_answer(client, id, message, status, bytes);
+        }
+        if !known {
+            return self.further_answer(id, message, status, bytes);
+        }
+        // A retransmission; of what is still held, nothing is passed on.
+        if let (Phase::Live, true, Some(server)) = (phase, heard, server) {
+            self.respond(server, status, bytes);
         }
     }
 
-    /// What was kept of a call is no longer all of it: another fork has answered, an end has moved.
-    pub(crate) fn changed(&mut self, id: u64) {
-        if let Some(call) = self.calls.get(&id) {
-            let dialog = dialog::save(call);
-            self.events.push(Event::Changed { call: id, dialog });
-        }
-    }
-
-    /// Nobody wants this answer any more (its call went to another gateway): ACK and BYE, so that it does
-    /// not stay up unjudged and uncharged. 13.2.2.4.
-    fn disown(&mut self, id: Id<Client>, message: Incoming) {
-        let Some(client) = self.table.clients.get_mut(id) else {
+    fn first_answer(
+        &mut self,
+        client: Id<Client>,
+        id: u64,
+        message: Incoming,
+        status: u16,
+        bytes: Box<[u8]>,
+    ) {
+        let now = self.now;
+        let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let flow = client.flow;
-        // A fork further down may have several answers; each repeats until its ACK, and is ended once.
-        let tag = message.index.to.tag.of(message.bytes);
-        let first = !client.disowned.iter().any(|known| **known == *tag);
-        if first {
-            client.disowned.push(tag.into());
+        let server = call.server;
+        let leg = confirm(call, message, now, &self.listeners);
+        call.phase = Phase::Answering;
+        call.invite = None;
+        call.best = None;
+        // Step 10: the others are cancelled. One whose 2xx crosses that is a fork that has answered, too.
+        call.end_branch(client);
+        let others: Vec<_> = call.branches().collect();
+        call.beside.clear();
+        call.client = Some(client);
+        call.held.push_back(Held::Response { status, leg, bytes });
+        self.cancel_all(&others, ELSEWHERE);
+        self.session_begins(id, leg, message, server);
+        self.ask_names(id);
+        if let Some(call) = self.calls.get(&id) {
+            let (ringing, dialog) = (call.ringing, dialog::save(call));
+            self.events.push(Event::Answered {
+                call: id,
+                status,
+                ringing,
+                codecs: sdp::codecs(message.bytes, message.index),
+                user_agent: user_agent(message).into(),
+                dialog,
+            });
         }
-        let call = self.calls.get(&client.call);
-        let trusted = !call.is_some_and(|call| call.to_phone);
-        let party = answerer(message, flow, &self.listeners, trusted, false);
-        let from: Box<[u8]> = message
-            .index
-            .first(Name::From)
-            .map_or(&[][..], |field| field.value.of(message.bytes))
-            .into();
-        let call_id: Box<[u8]> = message.index.call_id.of(message.bytes).into();
-        let cseq = message.index.cseq.number;
-        for (method, cseq) in [(&b"ACK"[..], cseq), (&b"BYE"[..], cseq.saturating_add(1))] {
-            let branch = self.keys.random();
-            let mut out = Vec::with_capacity(512);
-            originate::print(
-                &mut out,
-                &Own {
-                    method,
-                    cseq,
-                    from: &from,
-                    to: &party,
-                    call_id: &call_id,
-                    hop: self.hop(flow),
-                    branch,
-                    reason: b"",
-                },
-            );
-            if method == b"ACK" {
-                self.outbox.push(party.flow, &out);
-            } else if first {
-                self.send_request(Outgoing {
-                    branch,
-                    flow: party.flow,
-                    bytes: out.into_boxed_slice(),
-                    origin: Origin::Own,
-                    call: 0,
-                    ring_timeout: None,
-                });
-            }
+    }
+
+    /// What was kept of a call is no longer all of it: another fork has `answered`, an end has moved.
+    pub(crate) fn changed(&mut self, id: u64, answered: bool) {
+        if let Some(call) = self.calls.get(&id) {
+            let dialog = dialog::save(call);
+            self.events.push(Event::Changed {
+                call: id,
+                dialog,
+                answered,
+            });
         }
     }
 
@@ -471,32 +428,40 @@ impl Endpoint {
     /// A response to nothing that we sent in this run. Dropped (RFC 6026 7.3), unless it is the 2xx of a call
     /// that was recorded and then lost its proxy: the caller has a right to it.
     fn stray(&mut self, message: Incoming, status: u16, method: Method) {
-        let found = (method == Method::Invite && (200..300).contains(&status)).then(|| {
-            let (from, to) = (
-                message.index.from.tag.of(message.bytes),
-                message.index.to.tag.of(message.bytes),
-            );
-            self.calls_with(message.index.call_id.of(message.bytes))
-                .find(|call| {
-                    call.restored
-                        && call.phase == Phase::Live
-                        && *call.caller.tag == *from
-                        && call.legs.iter().any(|leg| {
-                            *leg.party.tag == *to
-                                && leg.party.flow.peer.ip() == message.flow.peer.ip()
-                        })
-                })
-                .map(|call| (call.id, call.caller.flow))
-        });
-        let Some((id, flow)) = found.flatten() else {
-            return self.counters.dropped += 1;
-        };
         let number = message.index.cseq.number;
-        if let Some(leg) = self
-            .calls
-            .get_mut(&id)
-            .and_then(|call| call.leg(message.index.to.tag.of(message.bytes)))
-        {
+        let tag = message.index.to.tag.of(message.bytes);
+        if method != Method::Invite || !(200..300).contains(&status) || tag.is_empty() {
+            return self.counters.dropped += 1;
+        }
+        let from = message.index.from.tag.of(message.bytes);
+        let peer = message.flow.peer.ip();
+        let of_peer = |leg: &Leg| leg.party.flow.peer.ip() == peer;
+        let mut sibling = None;
+        let mut found = None;
+        for call in self.calls_with(message.index.call_id.of(message.bytes)) {
+            if !call.restored && !call.is_unwanted() || *call.caller.tag != *from {
+                continue;
+            }
+            let mut legs = call.legs.iter().enumerate().filter(|(_, leg)| of_peer(leg));
+            if let Some((at, leg)) = legs.clone().find(|(_, leg)| *leg.party.tag == *tag) {
+                found = Some((call.id, at, leg.is_up(), call.phase, call.caller.flow));
+                break;
+            }
+            if call.restored && call.invite_cseq == number && legs.next().is_some() {
+                sibling = Some(call.id);
+            }
+        }
+        let Some((id, at, up, phase, flow)) = found else {
+            // A fork of a call that was answered, whose own answer was not recorded when the proxy was lost.
+            return match sibling {
+                Some(of) => self.unwanted(of, message.flow, message),
+                None => self.counters.dropped += 1,
+            };
+        };
+        if !up || phase != Phase::Live {
+            return self.acknowledge_leg(id, at); // its BYE is on the way
+        }
+        if let Some(leg) = self.leg_mut(id, at) {
             leg.from_caller.knows_invite(number); // for its ACK
         }
         let reveal = self
@@ -566,7 +531,7 @@ impl Endpoint {
         self.session_begins(id, at, message, Some(server));
         let agreed = self.leg_mut(id, at).map(|leg| leg.session_seconds);
         if up && (moved || agreed != Some(session)) {
-            self.changed(id);
+            self.changed(id, false);
         }
         if moved {
             self.ask_names(id);
@@ -634,7 +599,7 @@ fn learn(call: &mut dialog::Call, message: Incoming, listeners: &[Listener]) -> 
 }
 
 /// The same for a 2xx.
-fn confirm(
+pub(crate) fn confirm(
     call: &mut dialog::Call,
     message: Incoming,
     now: Nanos,
@@ -650,7 +615,7 @@ fn confirm(
 
 /// The answering end as requests towards it need it: its route set is the Record-Route of the response
 /// above ours, backwards (12.1.2).
-fn answerer(
+pub(crate) fn answerer(
     message: Incoming,
     learned: Flow,
     listeners: &[Listener],

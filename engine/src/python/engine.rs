@@ -492,6 +492,11 @@ impl PyEngine {
         self.shared.endpoint().release(call)
     }
 
+    fn release_fork(&self, call: u64, now: u64) -> bool {
+        self.shared.endpoint().set_now(now);
+        self.shared.endpoint().release_fork(call)
+    }
+
     fn hangup(&self, call: u64, reason: &str, now: u64) -> bool {
         self.shared.endpoint().set_now(now);
         self.shared.endpoint().hangup(call, &one_line(reason))

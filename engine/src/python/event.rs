@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyString};
 
 use super::resolve::PyResolve;
 use super::text;
-use super::watch::{PyChanged, PyLost};
+use super::watch::{PyChanged, PyLost, PyUnwanted};
 use crate::event::{Cause, Event, Side};
 use crate::header::{element_spans, NameAddr};
 use crate::message::{Message, Name, Span};
@@ -418,7 +418,20 @@ pub(super) fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> 
         Event::Ended { call, by, reason } => {
             Bound::new(py, PyEnded { call, by, reason })?.into_any()
         }
-        Event::Changed { call, dialog } => Bound::new(py, PyChanged { call, dialog })?.into_any(),
+        Event::Changed {
+            call,
+            dialog,
+            answered,
+        } => Bound::new(
+            py,
+            PyChanged {
+                call,
+                dialog,
+                answered,
+            },
+        )?
+        .into_any(),
+        Event::Unwanted { call, dialog } => Bound::new(py, PyUnwanted { call, dialog })?.into_any(),
         Event::Lost {
             call,
             side,

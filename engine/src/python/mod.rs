@@ -51,5 +51,5 @@ mod module {
     #[pymodule_export]
     use super::target::{PyCaller, PyTarget};
     #[pymodule_export]
-    use super::watch::{PyChanged, PyLost};
+    use super::watch::{PyChanged, PyLost, PyUnwanted};
 }

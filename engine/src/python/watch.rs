@@ -11,6 +11,23 @@ pub struct PyChanged {
     #[pyo3(get)]
     pub(super) call: u64,
     pub(super) dialog: Box<[u8]>,
+    #[pyo3(get)]
+    pub(super) answered: bool,
+}
+
+#[pyclass(frozen, name = "Unwanted", module = "sipguard._engine")]
+pub struct PyUnwanted {
+    #[pyo3(get)]
+    pub(super) call: u64,
+    pub(super) dialog: Box<[u8]>,
+}
+
+#[pymethods]
+impl PyUnwanted {
+    #[getter]
+    fn dialog<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.dialog)
+    }
 }
 
 #[pymethods]

@@ -119,8 +119,8 @@ pub struct Client {
     pub ring_timeout: u64,
     /// It went over TCP for its length alone, and may go over UDP where TCP is refused (18.1.1).
     pub switched: bool,
-    /// Tags of the answers that nobody wanted: each has got its one BYE.
-    pub disowned: Vec<Box<[u8]>>,
+    /// The answers that nobody wanted, by their tags: each has got its one BYE, as the call of that id.
+    pub disowned: Vec<(Box<[u8]>, u64)>,
 }
 
 /// The tables.

@@ -323,11 +323,19 @@ impl World {
                     self.sg.release(call);
                 }
             }
-            Event::Changed { call, dialog } => {
+            Event::Changed {
+                call,
+                dialog,
+                answered,
+            } => {
                 if let Some(saved) = self.saved.get_mut(&call) {
                     *saved = dialog;
                 }
+                if answered && call % 2 == 0 {
+                    self.sg.release_fork(call);
+                }
             }
+            Event::Unwanted { .. } => {}
             Event::Ended { call, .. } => {
                 self.saved.remove(&call);
                 self.sg.probe(call, &target(2));
