@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Route
 
 from tests.ui.conftest import Screen
 
@@ -169,6 +170,27 @@ def test_a_number_shows_who_would_take_it(screen: Screen) -> None:
     screen.page.wait_for_selector("tbody tr:not(.gap)")
     assert "usual" in screen.page.inner_text("tbody")
     assert screen.page.inner_text("tbody tr:not(.gap) >> nth=0 >> td >> nth=0") == "1"
+
+
+@pytest.mark.parametrize(
+    ("path", "box", "rows"),
+    [
+        ("/routes", "[name=number]", "**/api/v1/routing-gateways*"),
+        ("/cdrs", "[name=called]", "**/api/v1/cdrs*"),
+    ],
+)
+def test_what_is_typed_while_rows_are_loading_stays(screen: Screen, path: str, box: str, rows: str) -> None:
+    screen.sign_in("root")
+    page, held = screen.page, list[Route]()
+    page.route(rows, lambda route: held.append(route))
+    screen.open(path)
+    page.fill(box, "8801711")
+    assert held
+    with page.expect_response(rows):
+        for request in held:
+            request.continue_()
+    page.wait_for_selector("tbody tr:not(.gap)")
+    assert page.input_value(box) == "8801711"
 
 
 def test_what_is_not_saved_is_not_lost_by_a_click(screen: Screen) -> None:

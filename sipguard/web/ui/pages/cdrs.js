@@ -48,12 +48,13 @@ function Search({ query, account }) {
     const given = [...new FormData(event.target)].filter(([, value]) => value !== "");
     go(`${location.pathname}?${new URLSearchParams(given)}`);
   };
-  const box = (name, label, type = "text") => html`<label>${label} <input name=${name} type=${type} value=${query[name] || ""} /></label>`;
+  // Only where a box begins: what is typed while the rows are loading stays.
+  const box = (name, label, type = "text") => html`<label>${label} <input name=${name} type=${type} defaultValue=${query[name] || ""} /></label>`;
   return html`<form class="filters" role="search" key=${JSON.stringify(query)} onSubmit=${submit}>
     ${!account && box("account", t("Account and below"))}
     ${box("called", t("Called begins with"))}
     ${box("calling", t("Calling begins with"))}
-    <label>${t("Outcome")} <select name="outcome" value=${query.outcome || ""}>
+    <label>${t("Outcome")} <select name="outcome">
       <option value="">${t("any")}</option>
       ${Object.keys(OUTCOMES).map((one) => html`<option value=${one} selected=${query.outcome === one}>${t(one)}</option>`)}
     </select></label>

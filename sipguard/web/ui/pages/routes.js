@@ -40,7 +40,7 @@ export default function Routes({ query }) {
   const rows = asked ? routesFor(gateways, asked) : routesOf(gateways);
   return html`<${Head} title=${t("Routes")} sub=${asked && t("for {number}, the first to be tried first", { number: number(asked) })} />
     <form class="filters" role="search" key=${asked} onSubmit=${submit}>
-      <label>${t("A number, with its country code")} <input name="number" inputmode="tel" value=${asked} maxlength="20" /></label>
+      <label>${t("A number, with its country code")} <input name="number" inputmode="tel" defaultValue=${asked} maxlength="20" /></label>
       <button type="submit" class="primary">${t("Who would take it?")}</button>
     </form>
     <${Failure} error=${error} />
