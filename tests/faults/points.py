@@ -163,7 +163,10 @@ def _daemon(stage: Stage) -> int:
 
 
 def _is_traced(pid: int, tid: int) -> bool:
-    return "TracerPid:\t0" not in Path(f"/proc/{pid}/task/{tid}/status").read_text()
+    try:
+        return "TracerPid:\t0" not in Path(f"/proc/{pid}/task/{tid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # It was, and has come to its point already: what it was to die of has killed it.
 
 
 def _plays(stage: Stage) -> bool:
