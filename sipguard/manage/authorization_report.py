@@ -60,12 +60,7 @@ async def holders(
     query = select(account.c.key, account.c.id, account.c.name, account.c.granted).where(
         account.c.granted != 0, account.c.closed_ms.is_(None), view.within(account.c.key)
     )
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(account.c.id > last)
-    rows = (await view.conn.execute(query.order_by(account.c.id).limit(page.check_limit(limit) + 1))).all()
-    more = len(rows) > limit
-    rows = rows[:limit]
+    rows, further = await page.read(view.conn, query, account.c.id, after, limit)
     used = await _used(view, [row.key for row in rows])
     since = None if unused_days is None else view.now_ms - unused_days * DAY_MS
     items = []
@@ -79,7 +74,7 @@ async def holders(
         )
         if grants:
             items.append(HolderInfo(row.id, row.name, grants))
-    return Page(items, page.cursor(rows[-1].id) if more else None)
+    return Page(items, further)
 
 
 async def _used(view: View, keys: list[int]) -> dict[tuple[int, int], int]:
@@ -114,10 +109,7 @@ async def excesses(view: View, *, after: str | None = None, limit: int = page.LI
         .join(agent, agent.c.key == account.c.agent_key)
         .where(exceeds, account.c.closed_ms.is_(None), view.within(account.c.agent_key))
     )
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(account.c.id > last)
-    rows = (await view.conn.execute(query.order_by(account.c.id).limit(page.check_limit(limit) + 1))).all()
+    rows, further = await page.read(view.conn, query, account.c.id, after, limit)
     items = [
         Excess(
             row.id,
@@ -125,6 +117,6 @@ async def excesses(view: View, *, after: str | None = None, limit: int = page.LI
             slugs(Authorization(row.granted) & ~Authorization(row.above)),
             tuple(name for name in _LIMITS if row._mapping[name]),
         )
-        for row in rows[:limit]
+        for row in rows
     ]
-    return Page(items, page.cursor(items[-1].account_id) if len(rows) > limit else None)
+    return Page(items, further)

@@ -69,16 +69,10 @@ async def list_batches(
     view: View, account_id: str | None = None, *, after: str | None = None, limit: int = page.LIMIT
 ) -> Page[CardBatchInfo]:
     """By id: of one account, or of all in scope. Raises NotFoundError, InvalidError."""
-    if account_id is None:
-        query = _SELECT.where(view.within(card_batch.c.account_key))
-    else:
-        query = _SELECT.where(card_batch.c.account_key == await view.account_key(account_id))
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(card_batch.c.id > last)
-    rows = (await view.conn.execute(query.order_by(card_batch.c.id).limit(page.check_limit(limit) + 1))).all()
-    items = [_info(row) for row in rows[:limit]]
-    return Page(items, page.cursor(items[-1].id) if len(rows) > limit else None)
+    query = _SELECT.where(await view.of_account(card_batch.c.account_key, account_id))
+    rows, further = await page.read(view.conn, query, card_batch.c.id, after, limit)
+    items = [_info(row) for row in rows]
+    return Page(items, further)
 
 
 async def list_cards(
@@ -87,12 +81,9 @@ async def list_cards(
     """The cards of a batch by serial number, without their PINs. Raises NotFoundError, InvalidError."""
     row = await _row(view, batch_id)
     query = select(card).where(card.c.batch_key == row.key)
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(card.c.serial > last)
-    rows = (await view.conn.execute(query.order_by(card.c.serial).limit(page.check_limit(limit) + 1))).all()
-    items = [CardInfo(each.serial, each.blocked, each.first_used_ms) for each in rows[:limit]]
-    return Page(items, page.cursor(items[-1].serial) if len(rows) > limit else None)
+    rows, further = await page.read(view.conn, query, card.c.serial, after, limit)
+    items = [CardInfo(each.serial, each.blocked, each.first_used_ms) for each in rows]
+    return Page(items, further)
 
 
 async def create(act: Act, form: NewCardBatch) -> tuple[CardBatchInfo, list[Printed]]:

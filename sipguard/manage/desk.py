@@ -102,6 +102,15 @@ class View:
             self._below = tree.below(own)
         return or_(column == own, column.in_(select(self._below.c.key)))
 
+    async def of_account(
+        self, column: ColumnElement[int | None], account_id: str | None
+    ) -> ColumnElement[bool]:
+        """As a condition: that the account in `column` is this one; None: that it is in scope.
+
+        Raises NotFoundError.
+        """
+        return self.within(column) if account_id is None else column == await self.account_key(account_id)
+
     async def visible(self, account_keys: Iterable[int | None]) -> Set[int]:
         """Those of some accounts that are in scope: for a page, by a walk up from each."""
         keys = {key for key in account_keys if key is not None}

@@ -66,13 +66,9 @@ async def list_all(
         mine = view.actor.account_key
         keys = select(tree.below(mine).c.key)
         query = query.where(or_(login.c.account_key == mine, login.c.account_key.in_(keys)))
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(login.c.username > last)
-    query = query.order_by(login.c.username).limit(page.check_limit(limit) + 1)
-    rows = (await view.conn.execute(query)).all()
-    items = [_info(row) for row in rows[:limit]]
-    return Page(items, page.cursor(items[-1].username) if len(rows) > limit else None)
+    rows, further = await page.read(view.conn, query, login.c.username, after, limit)
+    items = [_info(row) for row in rows]
+    return Page(items, further)
 
 
 async def get(view: View, username: str) -> LoginInfo:

@@ -80,17 +80,10 @@ async def list_gateways(
     view: View, account_id: str | None = None, *, after: str | None = None, limit: int = page.LIMIT
 ) -> Page[MappingGatewayInfo]:
     """By id: of one account, or of all in scope. Raises NotFoundError, InvalidError."""
-    if account_id is None:
-        query = _SELECT.where(view.within(mapping_gateway.c.account_key))
-    else:
-        query = _SELECT.where(mapping_gateway.c.account_key == await view.account_key(account_id))
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(mapping_gateway.c.id > last)
-    query = query.order_by(mapping_gateway.c.id).limit(page.check_limit(limit) + 1)
-    rows = (await view.conn.execute(query)).all()
-    items = await _infos(view, rows[:limit])
-    return Page(items, page.cursor(items[-1].id) if len(rows) > limit else None)
+    query = _SELECT.where(await view.of_account(mapping_gateway.c.account_key, account_id))
+    rows, further = await page.read(view.conn, query, mapping_gateway.c.id, after, limit)
+    items = await _infos(view, rows)
+    return Page(items, further)
 
 
 async def create(act: Act, form: NewMappingGateway) -> tuple[MappingGatewayInfo, Told | None]:

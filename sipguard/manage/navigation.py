@@ -39,14 +39,11 @@ async def below(
     sub = account.alias("sub")
     some = select(sub.c.key).where(sub.c.agent_key == account.c.key, sub.c.closed_ms.is_(None))
     direct = select(func.count()).select_from(some.correlate(account).limit(COUNT_MAX).subquery())
-    query = select(account.c.id, account.c.name, account.c.locked, direct.scalar_subquery())
+    query = select(account.c.id, account.c.name, account.c.locked, direct.scalar_subquery().label("direct"))
     query = query.where(tree.directly_below(above))
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(account.c.id > last)
-    rows = (await view.conn.execute(query.order_by(account.c.id).limit(page.check_limit(limit) + 1))).all()
-    nodes = [Node(*row, has_children=row[3] > 0) for row in rows[:limit]]
-    return Page(nodes, page.cursor(nodes[-1].id) if len(rows) > limit else None)
+    rows, further = await page.read(view.conn, query, account.c.id, after, limit)
+    nodes = [Node(row.id, row.name, row.locked, row.direct, has_children=row.direct > 0) for row in rows]
+    return Page(nodes, further)
 
 
 async def path(view: View, account_id: str) -> list[str]:

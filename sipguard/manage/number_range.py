@@ -45,18 +45,10 @@ async def list_ranges(
     view: View, account_id: str | None = None, *, after: str | None = None, limit: int = page.LIMIT
 ) -> Page[NumberRangeInfo]:
     """By id: of one account, or of all in scope. Raises NotFoundError, InvalidError."""
-    if account_id is None:
-        query = _SELECT.where(view.within(number_range.c.account_key))
-    else:
-        query = _SELECT.where(number_range.c.account_key == await view.account_key(account_id))
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(number_range.c.id > last)
-    rows = (
-        await view.conn.execute(query.order_by(number_range.c.id).limit(page.check_limit(limit) + 1))
-    ).all()
-    items = [_info(row) for row in rows[:limit]]
-    return Page(items, page.cursor(items[-1].id) if len(rows) > limit else None)
+    query = _SELECT.where(await view.of_account(number_range.c.account_key, account_id))
+    rows, further = await page.read(view.conn, query, number_range.c.id, after, limit)
+    items = [_info(row) for row in rows]
+    return Page(items, further)
 
 
 async def create(act: Act, form: NewNumberRange) -> NumberRangeInfo:

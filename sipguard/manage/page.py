@@ -8,7 +8,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Row, Select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.manage.errors import InvalidError
 
@@ -61,3 +64,18 @@ def check_limit(limit: int) -> int:
     if not 1 <= limit <= LIMIT_MAX:
         raise InvalidError.of("limit", f"found {limit}, expected 1 to {LIMIT_MAX}")
     return limit
+
+
+async def read(
+    conn: AsyncConnection, query: Select[Any], by: ColumnElement[str], after: str | None, limit: int
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """The rows of a page in the order of `by`, and where the next page begins (None: this is the last).
+
+    `by`: a column of `query`, unique among its rows. Raises InvalidError for a wrong cursor or limit.
+    """
+    if after is not None:
+        (last,) = position(after, (str,))
+        query = query.where(by > last)
+    rows = (await conn.execute(query.order_by(by).limit(check_limit(limit) + 1))).all()
+    shown = rows[:limit]
+    return shown, cursor(shown[-1]._mapping[by]) if len(rows) > limit else None

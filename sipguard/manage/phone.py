@@ -73,16 +73,10 @@ async def list_phones(
     view: View, account_id: str | None = None, *, after: str | None = None, limit: int = page.LIMIT
 ) -> Page[PhoneInfo]:
     """By id: of one account, or of all in scope. Raises NotFoundError, InvalidError."""
-    if account_id is None:
-        query = _SELECT.where(view.within(phone.c.account_key))
-    else:
-        query = _SELECT.where(phone.c.account_key == await view.account_key(account_id))
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(phone.c.id > last)
-    rows = (await view.conn.execute(query.order_by(phone.c.id).limit(page.check_limit(limit) + 1))).all()
-    items = await _infos(view, rows[:limit])
-    return Page(items, page.cursor(items[-1].id) if len(rows) > limit else None)
+    query = _SELECT.where(await view.of_account(phone.c.account_key, account_id))
+    rows, further = await page.read(view.conn, query, phone.c.id, after, limit)
+    items = await _infos(view, rows)
+    return Page(items, further)
 
 
 async def create(act: Act, form: NewPhone) -> tuple[PhoneInfo, Told]:

@@ -110,12 +110,9 @@ async def list_tables(
 ) -> Page[RateTableInfo]:
     """All in scope by id. Raises InvalidError."""
     query = _SELECT.where(view.within(rate_table.c.owner_key))
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(rate_table.c.id > last)
-    rows = (await view.conn.execute(query.order_by(rate_table.c.id).limit(page.check_limit(limit) + 1))).all()
-    items = [_info(row) for row in rows[:limit]]
-    return Page(items, page.cursor(items[-1].id) if len(rows) > limit else None)
+    rows, further = await page.read(view.conn, query, rate_table.c.id, after, limit)
+    items = [_info(row) for row in rows]
+    return Page(items, further)
 
 
 async def create(act: Act, form: NewRateTable) -> RateTableInfo:

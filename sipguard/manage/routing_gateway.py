@@ -99,13 +99,9 @@ async def list_gateways(
 ) -> Page[RoutingGatewayInfo]:
     """All in scope by id. Raises InvalidError."""
     query = _SELECT.where(view.within(routing_gateway.c.owner_key))
-    if after is not None:
-        (last,) = page.position(after, (str,))
-        query = query.where(routing_gateway.c.id > last)
-    query = query.order_by(routing_gateway.c.id).limit(page.check_limit(limit) + 1)
-    rows = (await view.conn.execute(query)).all()
-    items = await _infos(view, rows[:limit])
-    return Page(items, page.cursor(items[-1].id) if len(rows) > limit else None)
+    rows, further = await page.read(view.conn, query, routing_gateway.c.id, after, limit)
+    items = await _infos(view, rows)
+    return Page(items, further)
 
 
 async def create(act: Act, form: NewRoutingGateway) -> RoutingGatewayInfo:

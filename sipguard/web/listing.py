@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
+from fastapi import Query
 from pydantic import BaseModel, Field
 
-from sipguard.manage.page import Page
+from sipguard.manage.page import LIMIT_MAX, Page
 
 T = TypeVar("T")
+
+Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+OfAccount = Annotated[str | None, Query(description="Of this account alone; none: of all in scope.")]
 
 
 class Listing(BaseModel, Generic[T]):

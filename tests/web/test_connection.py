@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 
 from sipguard.web import connection
 from sipguard.web.connection import Connection
 from tests.web.conftest import Web
+from tests.web.served import served
 
 GET = b"GET /api/v1/session HTTP/1.1\r\nHost: sipguard.test\r\n"
 POST = b"POST /api/v1/session HTTP/1.1\r\nHost: sipguard.test\r\nContent-Type: application/json\r\n"
@@ -25,23 +24,8 @@ def address(web: Web, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, in
     """The application behind real sockets, which wait a quarter of a second for the slow."""
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.25)
     monkeypatch.setattr(connection, "BODY_SECONDS", 0.25)
-    listener = socket.create_server(("127.0.0.1", 0))
-    options = uvicorn.Config(
-        web.client.app,
-        http=Connection,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(options)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield listener.getsockname()
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
-    listener.close()
+    with served(web.client.app) as reached:
+        yield reached
 
 
 def tell(address: tuple[str, int], *parts: bytes) -> bytes:

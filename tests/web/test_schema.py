@@ -6,14 +6,10 @@ SCHEMA_EXAMPLES=200 (`make api-fuzz`) sends as many requests to each route; a fe
 from __future__ import annotations
 
 import os
-import socket
-import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.schemas import APIOperation
@@ -24,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from sipguard.web.connection import Connection
+from tests.web.served import served
 from tests.web.world import Operation, World, world
 
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "3"))
@@ -46,30 +42,14 @@ WHO = ("root", "t1-agent", "t1-customer")
 
 
 @pytest.fixture(scope="module")
-def served(cheap_passwords: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]]:
+def site(cheap_passwords: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]]:
     """A world behind a real socket."""
-    with world(tmp_path_factory.mktemp("world")) as made, socket.create_server(("127.0.0.1", 0)) as listener:
-        options = uvicorn.Config(
-            made.client.app,
-            http=Connection,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(options)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        deadline = time.monotonic() + 60
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.01)
-        yield made, f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(20)
+    with world(tmp_path_factory.mktemp("world")) as made, served(made.client.app) as (host, port):
+        yield made, f"http://{host}:{port}"
 
 
-def test_no_route_answers_what_is_not_documented(served: tuple[World, str]) -> None:
-    made, url = served
+def test_no_route_answers_what_is_not_documented(site: tuple[World, str]) -> None:
+    made, url = site
     document = schemathesis.openapi.from_dict(made.document)
     document.config.update(base_url=url)
     failed: list[str] = []

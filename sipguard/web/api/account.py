@@ -12,11 +12,11 @@ from sipguard.manage.account_form import AccountChanges, NewAccount
 from sipguard.manage.account_list import Filter, Sort
 from sipguard.manage.account_move import AccountMove
 from sipguard.manage.navigation import Node
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
 from sipguard.web.conditional import IfMatch, put
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(prefix="/accounts", tags=["accounts"], route_class=StrictRoute)
@@ -52,8 +52,8 @@ async def list_accounts(
     agent_id: AgentId = None,
     scope: Scope = "direct",
     sort: Annotated[Sort, Query(description='Accounts with equal values by id; "-": downwards.')] = Sort.ID,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[AccountInfo]:
     """Sub-accounts."""
     query = account_list.list_direct if scope == "direct" else account_list.list_all
@@ -89,8 +89,8 @@ async def list_children(
     desk: CurrentDesk,
     actor: CurrentActor,
     account_id: str,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[Node]:
     """The first level below an account, in the small rows of the navigation tree."""
     async with desk.reading(actor) as view:

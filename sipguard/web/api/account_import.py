@@ -6,16 +6,16 @@ import asyncio
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from sipguard.manage import account_import
 from sipguard.manage.account_import import ImportInfo, NewImport
 from sipguard.manage.desk import Desk
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.model.authorization import Authorization
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(prefix="/account-imports", tags=["accounts"], route_class=StrictRoute)
@@ -40,8 +40,8 @@ async def import_accounts(
 async def list_imports(
     desk: CurrentDesk,
     actor: CurrentActor,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[ImportInfo]:
     """Jobs, the newest first, without what was wrong."""
     async with desk.reading(actor) as view:

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from sipguard.manage import alert
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.manage.values import Form, Memo
 from sipguard.model.actor import Actor
 from sipguard.model.alert import Alert, Kind
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(tags=["alerts"], route_class=StrictRoute)
@@ -68,8 +68,8 @@ async def list_alerts(
     actor: CurrentActor,
     standing: Annotated[bool, Query(description="Only those that are not over.")] = True,
     kind: Kind | None = None,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[AlertInfo]:
     """Alerts in scope, the newest first."""
     async with desk.reading(actor) as view:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Response
 
 from sipguard.manage import approval
 from sipguard.manage.approval import ApprovalInfo, Ask, Decision, State
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(prefix="/approvals", tags=["approvals"], route_class=StrictRoute)
@@ -24,8 +24,8 @@ async def list_approvals(
     desk: CurrentDesk,
     actor: CurrentActor,
     state: State | None = None,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[ApprovalInfo]:
     """What was asked for, the newest first."""
     async with desk.reading(actor) as view:

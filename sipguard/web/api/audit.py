@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Query
 
 from sipguard.manage import audit
 from sipguard.manage.audit import AuditInfo, Filter
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=StrictRoute)
@@ -40,8 +40,8 @@ async def list_audit(
     which: Annotated[Filter, Depends(_filter)],
     account_id: Annotated[str | None, Query(description="Of which account; none: of all in scope.")] = None,
     scope: Annotated[Literal["own", "all"], Query(description="Without or with all below it.")] = "all",
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[AuditInfo]:
     """Who did or tried what, the newest first. Whoever stands above the reader is not named."""
     async with desk.reading(actor) as view:

@@ -10,17 +10,14 @@ from sipguard.manage import authorization, authorization_report
 from sipguard.manage.authorization import HeldInfo
 from sipguard.manage.authorization_form import Grant
 from sipguard.manage.authorization_report import Excess, HolderInfo
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
 from sipguard.web.conditional import IfMatch, put
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(tags=["authorizations"], route_class=StrictRoute)
-
-Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 
 
 @router.get("/accounts/{account_id}/authorizations", responses=responses(404))

@@ -9,19 +9,17 @@ from fastapi import APIRouter, Path, Query
 from sipguard.manage import call, cdr
 from sipguard.manage.call import CallInfo
 from sipguard.manage.cdr import CdrInfo
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.model.cdr import Outcome
 from sipguard.store.cdr_find import Wanted
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(tags=["calls"], route_class=StrictRoute)
 
 AccountId = Annotated[str | None, Query(description="Of this account and everything below it.")]
-Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 CallNumber = Annotated[int, Path(ge=1, lt=2**63, description="Our own number of the call.")]
 Digits = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="How the number begins.")]
 Milliseconds = Annotated[int | None, Query(ge=0, le=253_402_300_799_999, description="Unix milliseconds.")]

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from sipguard.manage import card
 from sipguard.manage.card import CardBatchInfo, CardInfo, Printed
 from sipguard.manage.card_form import Blocking, NewCardBatch
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing, OfAccount
 from sipguard.web.once import OnceIfAsked
 from sipguard.web.problem import responses
 
 router = APIRouter(prefix="/card-batches", tags=["cards"], route_class=StrictRoute)
-
-Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
-Of = Annotated[str | None, Query(description="Of this account alone; none: of all in scope.")]
 
 
 class NewCardBatchInfo(BaseModel):
@@ -33,7 +27,11 @@ class NewCardBatchInfo(BaseModel):
 
 @router.get("", responses=responses(404))
 async def list_card_batches(
-    desk: CurrentDesk, actor: CurrentActor, account_id: Of = None, cursor: Cursor = None, limit: Limit = LIMIT
+    desk: CurrentDesk,
+    actor: CurrentActor,
+    account_id: OfAccount = None,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[CardBatchInfo]:
     """Batches by id."""
     async with desk.reading(actor) as view:

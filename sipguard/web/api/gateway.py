@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from sipguard.manage import mapping_gateway, number_test, routing_gateway
@@ -20,20 +18,16 @@ from sipguard.manage.gateway_form import (
 )
 from sipguard.manage.mapping_gateway import MappingGatewayInfo
 from sipguard.manage.number_test import TriedNumber
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.manage.routing_gateway import RoutingGatewayInfo
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
 from sipguard.web.conditional import IfMatch, put
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing, OfAccount
 from sipguard.web.once import OnceIfAsked
 from sipguard.web.problem import responses
 
 router = APIRouter(tags=["gateways"], route_class=StrictRoute)
-
-Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
-Of = Annotated[str | None, Query(description="Of this account alone; none: of all in scope.")]
 
 
 class TrunkCredential(BaseModel):
@@ -53,7 +47,11 @@ class NewMappingGatewayInfo(BaseModel):
 
 @router.get("/mapping-gateways", responses=responses(404))
 async def list_mapping_gateways(
-    desk: CurrentDesk, actor: CurrentActor, account_id: Of = None, cursor: Cursor = None, limit: Limit = LIMIT
+    desk: CurrentDesk,
+    actor: CurrentActor,
+    account_id: OfAccount = None,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[MappingGatewayInfo]:
     """Mapping gateways by id."""
     async with desk.reading(actor) as view:

@@ -10,11 +10,11 @@ from sipguard.manage import api_key, login
 from sipguard.manage.api_key import ApiKeyInfo, KeyForm, NewApiKey
 from sipguard.manage.login import LoginInfo
 from sipguard.manage.login_form import LoginChanges, NewLogin, PasswordReset
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
 from sipguard.web.conditional import IfMatch, put
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(prefix="/logins", tags=["logins"], route_class=StrictRoute)
@@ -25,8 +25,8 @@ async def list_logins(
     desk: CurrentDesk,
     actor: CurrentActor,
     account_id: Annotated[str | None, Query(description="Of one account; none: all in scope.")] = None,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[LoginInfo]:
     """Logins by name."""
     async with desk.reading(actor) as view:

@@ -9,21 +9,19 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from sipguard.manage import payment, payment_request, statement
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.manage.payment import PaymentInfo
 from sipguard.manage.payment_form import Decision, NewPayment, NewPaymentRequest, PaymentKind, Reversal
 from sipguard.manage.payment_request import PaymentRequestInfo, State
 from sipguard.manage.statement import Book, Statement
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.once import Once, OnceIfAsked, OnceRequired
 from sipguard.web.problem import responses
 
 router = APIRouter(tags=["payments"], route_class=StrictRoute)
 
-Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 _MS_MAX = 253_402_300_799_999
 Milliseconds = Annotated[int, Query(ge=0, le=_MS_MAX, description="Unix milliseconds.")]
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from sipguard.manage import number_range, phone
 from sipguard.manage.credential import Told
 from sipguard.manage.number_range import NumberRangeInfo
 from sipguard.manage.number_range_form import NewNumberRange
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.manage.phone import PhoneInfo, RegistrationInfo
 from sipguard.manage.phone_form import NewPassword, NewPhone, PhoneChanges
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
 from sipguard.web.conditional import IfMatch, put
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing, OfAccount
 from sipguard.web.once import OnceIfAsked
 from sipguard.web.problem import responses
 
 router = APIRouter(tags=["phones"], route_class=StrictRoute)
-
-Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
-Of = Annotated[str | None, Query(description="Of this account alone; none: of all in scope.")]
 
 
 class Secret(BaseModel):
@@ -45,7 +39,11 @@ class NewPhoneInfo(BaseModel):
 
 @router.get("/phones", responses=responses(404))
 async def list_phones(
-    desk: CurrentDesk, actor: CurrentActor, account_id: Of = None, cursor: Cursor = None, limit: Limit = LIMIT
+    desk: CurrentDesk,
+    actor: CurrentActor,
+    account_id: OfAccount = None,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[PhoneInfo]:
     """Phones by id."""
     async with desk.reading(actor) as view:
@@ -116,7 +114,11 @@ async def list_registrations(
 
 @router.get("/number-ranges", responses=responses(404))
 async def list_number_ranges(
-    desk: CurrentDesk, actor: CurrentActor, account_id: Of = None, cursor: Cursor = None, limit: Limit = LIMIT
+    desk: CurrentDesk,
+    actor: CurrentActor,
+    account_id: OfAccount = None,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[NumberRangeInfo]:
     """Number ranges by id."""
     async with desk.reading(actor) as view:

@@ -9,19 +9,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from sipguard.manage import rate_table
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.manage.rate_table import ImportInfo, PriceInfo, RateInfo, RateTableInfo
 from sipguard.manage.rate_table_form import NewRateTable, PriceListForm
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.once import OnceIfAsked
 from sipguard.web.problem import responses
 
 router = APIRouter(tags=["rates"], route_class=StrictRoute)
-
-Cursor = Annotated[str | None, Query(description="next_cursor of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 
 
 @router.get("/rate-tables", responses=responses())

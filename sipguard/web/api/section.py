@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from sipguard.manage import destination_set, section
 from sipguard.manage.destination_set import SetInfo
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.manage.section import SectionsInfo
 from sipguard.manage.section_form import NewSet, SectionChanges, Sections, SetChanges
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.body import StrictRoute
 from sipguard.web.conditional import IfMatch, put
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(tags=["sections"], route_class=StrictRoute)
@@ -67,8 +65,8 @@ async def modify_sections(
 async def list_sets(
     desk: CurrentDesk,
     actor: CurrentActor,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[SetInfo]:
     """The sets that sections may name: one's own and the operator's."""
     async with desk.reading(actor) as view:

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from sipguard.manage import account_list, navigation
 from sipguard.manage.navigation import Node
-from sipguard.manage.page import LIMIT, LIMIT_MAX
+from sipguard.manage.page import LIMIT
 from sipguard.web.access import CurrentActor, CurrentDesk
 from sipguard.web.api.account import AgentId, Scope, Which
 from sipguard.web.body import StrictRoute
-from sipguard.web.listing import Listing
+from sipguard.web.listing import Cursor, Limit, Listing
 from sipguard.web.problem import responses
 
 router = APIRouter(prefix="/tree", tags=["accounts"], route_class=StrictRoute)
@@ -45,8 +45,8 @@ async def list_tree_level(
     agent_id: Annotated[
         str | None, Query(description="Below whom; none: the top of what the login sees.")
     ] = None,
-    cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT,
+    cursor: Cursor = None,
+    limit: Limit = LIMIT,
 ) -> Listing[Node]:
     """One level of the tree of agents, by id."""
     async with desk.reading(actor) as view:
