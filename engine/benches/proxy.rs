@@ -85,6 +85,67 @@ fn forward(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What a gateway says to an INVITE as it left.
+fn answer(left: &[u8], status: &str) -> Vec<u8> {
+    let left = String::from_utf8_lossy(left);
+    let mut text = format!("SIP/2.0 {status}\r\n");
+    for line in left.lines() {
+        let name = line.split(':').next().unwrap_or_default();
+        match name {
+            "To" => text.push_str(&format!("{line};tag=gateway\r\n")),
+            "Via" | "Record-Route" | "From" | "Call-ID" | "CSeq" => {
+                text.push_str(&format!("{line}\r\n"));
+            }
+            _ => {}
+        }
+    }
+    text.push_str(
+        "Contact: <sip:442079460000@203.0.113.77:5060>\r\nServer: Example SBC 9.1\r\n\
+         Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, UPDATE, INFO\r\nSupported: timer\r\n\
+         Session-Expires: 1800;refresher=uas\r\nContent-Length: 0\r\n\r\n",
+    );
+    text.into_bytes()
+}
+
+fn answers(criterion: &mut Criterion) {
+    const CALLS: u64 = 100;
+    let gateway = Flow::udp(0, target().peer);
+    let mut group = criterion.benchmark_group("proxy");
+    group.throughput(Throughput::Elements(CALLS));
+    group.bench_function("100 INVITEs rung by 5 answers each", |bencher| {
+        bencher.iter_batched(
+            || {
+                let (mut endpoint, mut outbox) = (endpoint(), Outbox::default());
+                for number in 0..CALLS {
+                    endpoint.receive(0, flow(), &invite(number));
+                    if let Some(Event::Invite { call, .. }) = endpoint.next_event() {
+                        assert!(endpoint.forward(call, &target(), Some("442079460000")));
+                    }
+                }
+                endpoint.take_datagrams(&mut outbox);
+                let answers: Vec<Vec<u8>> = outbox
+                    .iter()
+                    .filter(|(_, bytes)| bytes.starts_with(b"INVITE"))
+                    .map(|(_, bytes)| answer(bytes, "180 Ringing"))
+                    .collect();
+                assert_eq!(answers.len() as u64, CALLS);
+                (endpoint, answers, Outbox::default())
+            },
+            |(mut endpoint, answers, mut outbox)| {
+                for _ in 0..5 {
+                    for bytes in &answers {
+                        endpoint.receive(0, gateway, black_box(bytes));
+                    }
+                }
+                endpoint.take_datagrams(&mut outbox);
+                (endpoint, answers, outbox)
+            },
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
 fn lookup(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("transaction");
     for transactions in TRANSACTIONS {
@@ -108,5 +169,5 @@ fn lookup(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, forward, lookup);
+criterion_group!(benches, forward, answers, lookup);
 criterion_main!(benches);

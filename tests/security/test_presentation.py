@@ -61,6 +61,17 @@ def test_a_trunk_presents_its_own_numbers(stage: Stage, from_: str, sent: str) -
     assert stage.cdr(request.call_id)["calling"] in sent
 
 
+@pytest.mark.item("I-04")
+@pytest.mark.parametrize("source", [ACME, TRUSTED])
+def test_nobody_says_of_itself_that_its_number_was_verified(stage: Stage, source: int) -> None:
+    """But a trusted trunk, which has it from a network that did (3GPP TS 24.229 7.2A.20)."""
+    said = "<sip:+442079461111;verstat=TN-Validation-Passed@x;user=phone>;tag=a"
+    extra = "Attestation-Info: A\r\n"
+    (sent,) = stage.invite(f"sip:{LONDON}@sg", source, from_=said, extra=extra).forwarded
+    assert sent.get("From") == (said if source == TRUSTED else "<sip:+442079461111@x;user=phone>;tag=a")
+    assert sent.all("Attestation-Info") == (["A"] if source == TRUSTED else [])
+
+
 def test_b04_a_third_assertion_of_a_trusted_trunk(stage: Stage) -> None:
     extra = f"{PAI}: <sip:+442079461111@x>\r\n{PAI}: <tel:+442079461111>\r\n{PAI}: <tel:+5355550100>\r\n"
     (sent,) = stage.invite(f"sip:{LONDON}@sg", TRUSTED, extra=extra).forwarded

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::party::{Leg, Party};
+use super::trust::Trust;
 use super::veil::Veil;
 use crate::arena::Id;
 use crate::event::Side;
 use crate::message::Message;
-use crate::proxy::screen::Screen;
 use crate::timer::Nanos;
 use crate::transaction::table::{Client, Server};
 use crate::transport::Flow;
@@ -100,8 +100,8 @@ pub struct Call {
     pub lost: bool,
     /// One of them had a body: media may be flowing already.
     pub early_media: bool,
-    /// What of the caller's headers the gateway may see; Open: nobody has judged the call.
-    pub screen: Screen,
+    /// How far the caller is believed; open: nobody has judged the call.
+    pub trust: Trust,
     /// The gateway may be sent REFER.
     pub takes_refer: bool,
     /// The far end is a registered phone: what it says of where it is is believed as little as of a caller.
@@ -147,7 +147,7 @@ impl Call {
             ringing: None,
             lost: false,
             early_media: false,
-            screen: Screen::Untrusted,
+            trust: Trust::default(),
             takes_refer: false,
             to_phone: false,
             secure: false,
@@ -187,7 +187,7 @@ impl Call {
 
     /// Policy has judged its number; else it only passes through, as a relay's would.
     pub fn is_judged(&self) -> bool {
-        self.screen != Screen::Open
+        !self.trust.open
     }
 
     /// For a request of ours that speaks for one end of a leg to the other, `to`: value of From, the end that it

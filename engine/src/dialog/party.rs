@@ -1,6 +1,7 @@
 //! The ends of a dialog, as requests towards them need them (RFC 3261 12.1), and what is known of their life.
 
 use super::cseq::Numbers;
+use super::trust::Trust;
 use crate::event::Side;
 use crate::timer::Nanos;
 use crate::transport::Flow;
@@ -26,6 +27,8 @@ pub struct Party {
 pub struct Leg {
     /// The end itself.
     pub party: Party,
+    /// How far it is believed.
+    pub trust: Trust,
     /// A 2xx came from it.
     pub confirmed: bool,
     /// A BYE passed.
@@ -57,10 +60,11 @@ pub struct Leg {
 }
 
 impl Leg {
-    /// An early dialog with this end (12.1); `invite`: CSeq number of the INVITE.
+    /// An early dialog with this end (12.1), of which nothing is believed; `invite`: CSeq number of the INVITE.
     pub fn early(party: Party, invite: u32) -> Self {
         Leg {
             party,
+            trust: Trust::default(),
             confirmed: false,
             ended: false,
             dropped: false,

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use super::call::{Call, Phase};
 use super::cseq::Numbers;
 use super::party::{Leg, Party};
+use super::trust::Trust;
 use super::veil::{Faces, Veil};
-use crate::proxy::screen::Screen;
 use crate::transport::{Flow, Transport};
 
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
+/// Saved before it was kept how far the ends that answer are believed, and of a caller only one thing at a time: of
+/// somebody who wants to be hidden not whether it is trusted.
+const ONE_TRUST: u8 = 5;
 /// Saved before legs said how they stand: all were up.
 const ALL_UP: u8 = 4;
 /// Saved before a side could be shown other things than the other said, and before we sent requests of our own
@@ -34,18 +37,18 @@ const TO_PHONE: u8 = 128;
 const DROPPED: u8 = 1;
 /// The caller has not heard of it, and will not.
 const UNHEARD: u8 = 2;
+/// Its end is trusted.
+const TRUSTED_END: u8 = 4;
+/// Its end wants not to be told.
+const PRIVATE_END: u8 = 8;
 
 /// Save what a restart needs to know the call again.
 pub fn save(call: &Call) -> Box<[u8]> {
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    let screen = match call.screen {
-        Screen::Untrusted => 0,
-        Screen::Trusted => TRUSTED,
-        Screen::Open => OPEN,
-        Screen::Asserted => ASSERTED,
-        Screen::Private => PRIVATE,
-    };
-    let flags = screen
+    let flags = flag(call.trust.trusted, TRUSTED)
+        | flag(call.trust.open, OPEN)
+        | flag(call.trust.asserted, ASSERTED)
+        | flag(call.trust.private, PRIVATE)
         | flag(call.veil.is_some(), VEILED)
         | flag(call.takes_refer, TAKES_REFER)
         | flag(call.to_phone, TO_PHONE)
@@ -63,7 +66,12 @@ pub fn save(call: &Call) -> Box<[u8]> {
         write_numbers(&mut out, leg.from_caller);
         write_numbers(&mut out, leg.from_callee);
         out.extend_from_slice(&leg.session_seconds.to_be_bytes());
-        out.push(flag(leg.dropped, DROPPED) | flag(leg.unwanted, UNHEARD));
+        out.push(
+            flag(leg.dropped, DROPPED)
+                | flag(leg.unwanted, UNHEARD)
+                | flag(leg.trust.trusted, TRUSTED_END)
+                | flag(leg.trust.private, PRIVATE_END),
+        );
     }
     out.into_boxed_slice()
 }
@@ -73,14 +81,14 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
     let mut rest = bytes;
     let version = *take(&mut rest, 1)?.first()?;
     let flags = match version {
-        VERSION | ALL_UP | ONE_NUMBER | UDP_ONLY => *take(&mut rest, 1)?.first()?,
+        VERSION | ONE_TRUST | ALL_UP | ONE_NUMBER | UDP_ONLY => *take(&mut rest, 1)?.first()?,
         WITHOUT_FLAGS => 0,
         _ => return None,
     };
     let token = u64::from_be_bytes(take(&mut rest, 8)?.try_into().ok()?);
     let call_id = read_bytes(&mut rest)?;
     let mut invite_cseq = match version {
-        VERSION | ALL_UP => read_number(&mut rest)?,
+        VERSION | ONE_TRUST | ALL_UP => read_number(&mut rest)?,
         _ => 0,
     };
     let veil = match flags & VEILED {
@@ -103,12 +111,18 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
             leg.from_callee = Numbers::after(number);
         }
         let stands = match version {
-            VERSION => *take(&mut rest, 1)?.first()?,
+            VERSION | ONE_TRUST => *take(&mut rest, 1)?.first()?,
             _ => 0,
         };
         leg.dropped = stands & DROPPED != 0;
         leg.ended = leg.dropped;
         leg.unwanted = stands & UNHEARD != 0;
+        leg.trust = Trust {
+            open: flags & OPEN != 0,
+            trusted: stands & TRUSTED_END != 0,
+            private: stands & PRIVATE_END != 0,
+            asserted: false,
+        };
         leg.heard = (!leg.unwanted).then_some(0);
         leg.confirmed = true;
         leg.acknowledged = true;
@@ -116,12 +130,11 @@ pub fn restore(id: u64, bytes: &[u8]) -> Option<Call> {
     }
     (!legs.is_empty()).then_some(Call {
         phase: Phase::Live,
-        screen: match flags & (TRUSTED | OPEN | ASSERTED | PRIVATE) {
-            0 => Screen::Untrusted,
-            TRUSTED => Screen::Trusted,
-            ASSERTED => Screen::Asserted,
-            PRIVATE => Screen::Private,
-            _ => Screen::Open,
+        trust: Trust {
+            open: flags & OPEN != 0,
+            trusted: flags & TRUSTED != 0 || version < VERSION && flags & ASSERTED != 0,
+            asserted: flags & ASSERTED != 0,
+            private: flags & PRIVATE != 0,
         },
         takes_refer: flags & TAKES_REFER != 0,
         to_phone: flags & TO_PHONE != 0,
@@ -195,7 +208,7 @@ fn read_party(rest: &mut &[u8], version: u8) -> Option<(Party, u32)> {
         _ => 0,
     };
     let number = match version {
-        VERSION | ALL_UP => 0,
+        VERSION | ONE_TRUST | ALL_UP => 0,
         _ => read_number(rest)?,
     };
     let peer = std::str::from_utf8(&read_bytes(rest)?).ok()?.parse().ok()?;
@@ -326,7 +339,11 @@ mod tests {
         };
         let mut call = Call {
             phase: Phase::Live,
-            screen: Screen::Trusted,
+            trust: Trust {
+                trusted: true,
+                private: true,
+                ..Trust::default()
+            },
             secure: true,
             ..Call::new(9, 0xfeed, b"id@host", 7, party("one")?)
         };
@@ -337,6 +354,8 @@ mod tests {
             leg.heard = leg.confirmed.then_some(0);
             leg.ended = tag == "over";
             leg.session_seconds = 90;
+            leg.trust.trusted = tag == "two";
+            leg.trust.private = tag == "fork";
             leg.from_callee.own();
             call.legs.push(leg);
         }
@@ -351,7 +370,7 @@ mod tests {
             (after.token, &after.call_id, &after.caller),
             (before.token, &before.call_id, &before.caller)
         );
-        assert_eq!((after.screen, after.takes_refer), (Screen::Trusted, false));
+        assert_eq!((after.trust, after.takes_refer), (before.trust, false));
         assert_eq!(after.invite_cseq, 7);
         assert_eq!(after.legs, before.legs[..2]);
     }
@@ -361,8 +380,8 @@ mod tests {
         let mut saved = saved_as(&call().expect("a call"), WITHOUT_FLAGS);
         let after = restore(9, &saved).expect("restored");
         assert_eq!(
-            (after.token, after.screen, after.takes_refer),
-            (0xfeed, Screen::Untrusted, false)
+            (after.token, after.trust, after.takes_refer),
+            (0xfeed, Trust::default(), false)
         );
         saved[0] = VERSION + 1;
         assert!(restore(9, &saved).is_none());

@@ -103,12 +103,6 @@ pub struct Mask {
     pub refer_to: Option<Vec<u8>>,
     /// We stand in the place of who sent it.
     pub hidden: Option<Hidden>,
-    /// P-Asserted-Identity stands in `more`.
-    pub replaces_assertions: bool,
-    /// No History-Info.
-    pub drops_history: bool,
-    /// Whole header lines put behind all others.
-    pub more: Vec<u8>,
 }
 
 /// With topology hiding.

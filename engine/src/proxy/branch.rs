@@ -2,7 +2,7 @@
 //! phone that is to ring at the same time.
 
 use crate::arena::Id;
-use crate::dialog::Phase;
+use crate::dialog::{Phase, Trust};
 use crate::endpoint::Endpoint;
 use crate::event::Cause;
 use crate::message::Message;
@@ -126,8 +126,13 @@ impl Endpoint {
             None => Some(Shown::all()),
         };
         // RFC 3323 5: privacy that cannot be had, and the caller would rather not call.
-        let Shown { screen, veil, mask } = shown.ok_or((500, Cause::Response))?;
-        self.unveil(id, server_id, screen, veil);
+        let Shown {
+            trust,
+            sieve,
+            veil,
+            mask,
+        } = shown.ok_or((500, Cause::Response))?;
+        self.unveil(id, server_id, trust, veil);
         let branch = self.keys.random();
         let server = self.table.servers.get(server_id).ok_or(gone)?;
         let (via, inbound) = (server.via.clone(), server.reply);
@@ -155,7 +160,7 @@ impl Endpoint {
                     .contact
                     .as_ref()
                     .map_or(&b""[..], |contact| contact.routes.as_bytes()),
-                screen,
+                sieve: &sieve,
                 authenticator: self.authenticator.as_ref(),
                 mask: mask.as_ref(),
                 renumber: None,
@@ -177,6 +182,11 @@ impl Endpoint {
         });
         self.arm(target.answer_timeout, Timer::NoAnswer, client.raw());
         if let Some(sent) = self.table.clients.get_mut(client) {
+            sent.trust = Trust {
+                open: user.is_none(),
+                trusted: target.trusted,
+                ..Trust::default()
+            };
             sent.switched = flow.transport != target.transport;
         }
         Ok(client)

@@ -2,12 +2,12 @@
 //! waits for its own record, and one that comes when nobody wants it any more is acknowledged and ended here.
 
 use crate::arena::Id;
-use crate::dialog::{self, Call, Fork, Leg, Phase};
+use crate::dialog::{self, Call, Fork, Leg, Phase, Trust};
 use crate::endpoint::{Endpoint, Incoming};
 use crate::event::{Event, Side};
 use crate::message::Name;
+use crate::proxy::answered::{answerer, confirm};
 use crate::proxy::originate::{self, Own};
-use crate::proxy::response::{answerer, confirm};
 use crate::timer::{Timer, TRANSACTION};
 use crate::transaction::table::Client;
 use crate::transport::{Flow, Hop};
@@ -17,6 +17,7 @@ impl Endpoint {
     pub(crate) fn further_answer(
         &mut self,
         id: u64,
+        trust: Trust,
         message: Incoming,
         status: u16,
         bytes: Box<[u8]>,
@@ -26,7 +27,7 @@ impl Endpoint {
             return;
         };
         let server = call.server;
-        let leg = confirm(call, message, now, &self.listeners);
+        let leg = confirm(call, message, trust, now, &self.listeners);
         call.forks.push(Fork {
             status,
             leg,

@@ -6,8 +6,8 @@ use crate::digest::Authenticator;
 use crate::header::{self, NameAddr, Params};
 use crate::message::{Field, Index, Name, Start};
 use crate::print;
-use crate::proxy::screen::Screen;
 use crate::proxy::session::SessionEdit;
+use crate::proxy::sieve::Sieve;
 use crate::transaction::key::write_branch;
 use crate::transport::{Hop, Transport};
 
@@ -28,7 +28,7 @@ pub struct Edits<'a> {
     /// Steps 6 and 7: value of the Route header that replaces all that came in; empty: none.
     pub routes: &'a [u8],
     /// What the sender may not tell.
-    pub screen: Screen,
+    pub sieve: &'a Sieve,
     /// Credentials for its realm were for us, and go no further (22.3, checklist I-02).
     pub authenticator: Option<&'a Authenticator>,
     /// What it carries in place of what came in; None: all of that.
@@ -147,7 +147,7 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
                     out.extend_from_slice(&line);
                 }
             }
-            _ if edits.screen.drops(index.method, field, bytes) => {
+            _ if edits.sieve.drops(index.method, field, bytes) => {
                 keep_until(out, field.line.start, field.line.end);
             }
             _ => {}
@@ -163,9 +163,7 @@ pub fn print(out: &mut Vec<u8>, bytes: &[u8], index: &Index, edits: &Edits) {
         out.extend_from_slice(b"\r\n");
     }
     session.append(out);
-    if let Some(mask) = edits.mask {
-        out.extend_from_slice(&mask.more);
-    }
+    out.extend_from_slice(&edits.sieve.lines);
     let body = index.body.of(bytes);
     if index.content_length.is_none() && (edits.hop.transport.is_reliable() || body.len() > LARGE) {
         print::content_length(out, body.len()); // step 10
@@ -182,8 +180,6 @@ pub(crate) fn changes(mask: &Mask, name: Name) -> bool {
         Name::CallId => mask.call_id.is_some(),
         Name::ReferTo => mask.refer_to.is_some(),
         Name::Contact | Name::RecordRoute => mask.hidden.is_some(),
-        Name::PAssertedIdentity => mask.replaces_assertions,
-        Name::HistoryInfo => mask.drops_history,
         _ => false,
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::arena::Id;
-use crate::dialog::{address_of, Call, Faces, Hidden, Mask, Reveal, Veil};
+use crate::dialog::{address_of, Call, Faces, Hidden, Mask, Reveal, Trust, Veil};
 use crate::endpoint::Endpoint;
 use crate::event::Side;
 use crate::header::{self, element_spans, NameAddr, Via};
@@ -17,6 +17,7 @@ use crate::proxy::command::Target;
 use crate::proxy::identity::{self, Caller};
 use crate::proxy::privacy::Privacy;
 use crate::proxy::screen::{self, Screen};
+use crate::proxy::sieve::Sieve;
 use crate::proxy::{forward, reply};
 use crate::transaction::key::read_branch;
 use crate::transaction::table::Server;
@@ -41,8 +42,10 @@ impl Key {
 
 /// What a judged INVITE is shown as to one gateway.
 pub(crate) struct Shown {
+    /// How far the caller is believed; kept with the call.
+    pub trust: Trust,
     /// What of the caller's fields passes.
-    pub screen: Screen,
+    pub sieve: Sieve,
     /// Kept with the call; None: both sides know all by the same names.
     pub veil: Option<Arc<Veil>>,
     /// What the INVITE carries; None: what came in.
@@ -53,7 +56,11 @@ impl Shown {
     /// Of a call that nobody has judged: as it came.
     pub fn all() -> Shown {
         Shown {
-            screen: Screen::Open,
+            trust: Trust {
+                open: true,
+                ..Trust::default()
+            },
+            sieve: Sieve::of_screen(Screen::Open),
             veil: None,
             mask: None,
         }
@@ -66,13 +73,13 @@ impl Endpoint {
         &mut self,
         call: u64,
         server: Id<Server>,
-        screen: Screen,
+        trust: Trust,
         veil: Option<Arc<Veil>>,
     ) {
         let Some(call) = self.calls.get_mut(&call) else {
             return;
         };
-        call.screen = screen;
+        call.trust = trust;
         if let Some(server) = self.table.servers.get_mut(server) {
             server.reveal = veil.as_ref().and_then(|veil| {
                 let routes = &call.caller.routes;
@@ -112,40 +119,41 @@ impl Endpoint {
         if privacy.fails && !target.trusted {
             return None;
         }
-        let private = privacy.hides_caller && !target.trusted;
-        let asserts = caller.is_some_and(|caller| caller.asserted.is_some());
-        let screen = match (private, trusted) {
-            (true, _) => Screen::Private,
-            (false, false) => Screen::Untrusted,
-            (false, true) if asserts => Screen::Asserted,
-            (false, true) => Screen::Trusted,
+        let trust = Trust {
+            open: false,
+            trusted,
+            asserted: caller.is_some_and(|caller| caller.asserted.is_some()),
+            private: privacy.hides_caller,
         };
+        let gateway = Trust {
+            trusted: target.trusted,
+            ..Trust::default()
+        };
+        let mut sieve = Sieve::between(trust, gateway, privacy, bytes, index);
+        let private = sieve.screen == Screen::Private;
         let hides = target.hides_topology || private;
         let hop = self.hop(flow);
         let host = hides.then_some(hop.sent_by);
         let from = if private {
             Some(identity::ANONYMOUS.to_vec())
         } else {
-            identity::from_address(bytes, index, caller, host)
+            let address = identity::from_address(bytes, index, caller, host);
+            match trusted {
+                true => address,
+                false => {
+                    let own = address_of(bytes, index, Name::From, &index.from);
+                    identity::unverified(address.as_deref().unwrap_or(own)).or(address)
+                }
+            }
         };
         let to = if hides || target.dials_by_to {
             Some(screen::wrapped(request_uri))
         } else {
             screen::to_address(bytes, index)
         };
-        let drops_history = privacy.hides_history && !target.trusted;
-        let mut more = Vec::new();
-        let mut replaces_assertions = false;
-        match caller {
-            Some(caller) if asserts && !private => {
-                identity::assert(&mut more, caller, hop.sent_by, privacy.hides_caller);
-            }
-            _ if screen == Screen::Trusted => {
-                if let Some(lines) = identity::sound_assertions(bytes, index) {
-                    (more, replaces_assertions) = (lines, true);
-                }
-            }
-            _ => {}
+        if let Some(caller) = caller.filter(|_| trust.asserted && !private) {
+            let lines = &mut sieve.lines;
+            identity::assert(lines, caller, hop.sent_by, privacy.hides_caller);
         }
         let mut veil = Veil {
             hides,
@@ -157,9 +165,10 @@ impl Endpoint {
         if target.hides_topology && target.hides_call_id {
             veil.call_id = self.hidden_call_id(call, index.call_id.of(bytes), alias);
         }
-        if !veil.is_any() && more.is_empty() && !replaces_assertions && !drops_history {
+        if !veil.is_any() {
             return Some(Shown {
-                screen,
+                trust,
+                sieve,
                 veil: None,
                 mask: None,
             });
@@ -172,11 +181,10 @@ impl Endpoint {
         }
         let mut mask = veil.mask(Side::Callee, Side::Caller, bytes, index);
         mask.hidden = hides.then(|| hidden(&self.listeners, flow, key, bytes, index));
-        (mask.more, mask.replaces_assertions) = (more, replaces_assertions);
-        mask.drops_history = drops_history;
         Some(Shown {
-            screen,
-            veil: veil.is_any().then(|| Arc::new(veil)),
+            trust,
+            sieve,
+            veil: Some(Arc::new(veil)),
             mask: Some(mask),
         })
     }
@@ -392,7 +400,8 @@ fn replaces_in(headers: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
-fn unescape(text: &[u8]) -> Vec<u8> {
+/// Header fields of a URI, without their escapes; what is none stays as it is.
+pub(crate) fn unescape(text: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;

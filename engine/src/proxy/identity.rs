@@ -72,6 +72,32 @@ pub fn from_address(
     Some(address)
 }
 
+/// An address of From without the word of another network that it has verified the number (`verstat`, 3GPP TS 24.229
+/// 7.2A.20), which a phone may show as a mark of trust. None: it has none.
+pub fn unverified(address: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = address;
+    let mut clean = Vec::new();
+    while let Some(at) = rest
+        .windows(VERSTAT.len())
+        .position(|text| text.eq_ignore_ascii_case(VERSTAT))
+    {
+        let (before, param) = rest.split_at_checked(at)?;
+        clean.extend_from_slice(before);
+        let value = param.get(VERSTAT.len()..).unwrap_or_default();
+        let ends = value
+            .iter()
+            .position(|byte| matches!(byte, b';' | b'@' | b'>' | b'?' | b',' | b'"'));
+        rest = ends.and_then(|at| value.get(at..)).unwrap_or_default();
+    }
+    if clean.is_empty() {
+        return None;
+    }
+    clean.extend_from_slice(rest);
+    Some(clean)
+}
+
+const VERSTAT: &[u8] = b";verstat";
+
 /// Print the header line by which we assert a caller. `hidden`: it asks not to be told to others.
 pub fn assert(out: &mut Vec<u8>, caller: &Caller, host: &str, hidden: bool) {
     let Some(user) = caller.asserted.as_deref().filter(|user| !user.is_empty()) else {
@@ -196,6 +222,27 @@ mod tests {
         ] {
             let (bytes, index) = read(from, "");
             let address = from_address(&bytes, &index, told.as_ref(), host);
+            let address = address.map(|address| String::from_utf8_lossy(&address).into_owned());
+            assert_eq!(address.as_deref(), expected, "{from}");
+        }
+    }
+
+    #[test]
+    fn i04_nobody_says_of_itself_that_it_was_verified() {
+        for (from, expected) in [
+            (
+                "\"A\" <sip:+1;VerStat=TN-Validation-Passed@h;user=phone>",
+                Some("\"A\" <sip:+1@h;user=phone>"),
+            ),
+            (
+                "<tel:+1;verstat=x;isub=2;verstat=y>",
+                Some("<tel:+1;isub=2>"),
+            ),
+            ("<sip:+1@h;verstat>", Some("<sip:+1@h>")),
+            ("sip:+1@h", None),
+            ("<sip:verstat@h;x=verstat>", None),
+        ] {
+            let address = unverified(from.as_bytes());
             let address = address.map(|address| String::from_utf8_lossy(&address).into_owned());
             assert_eq!(address.as_deref(), expected, "{from}");
         }

@@ -11,7 +11,6 @@ use crate::message::{Method, Name};
 use crate::proxy::forward::{self, Edits, RecordRoute, Renumber};
 use crate::proxy::hide::{self, Key};
 use crate::proxy::originate;
-use crate::proxy::screen::Screen;
 use crate::proxy::send::Outgoing;
 use crate::proxy::session::SessionEdit;
 use crate::timer::{Timer, TRANSACTION};
@@ -229,6 +228,7 @@ impl Endpoint {
         let session = server.map_or_else(SessionEdit::default, |server| {
             self.session_edit(server, message.bytes, message.index)
         });
+        let sieve = self.sieve_request(id, side, leg, message);
         let key = self.server_key(message, message.index.method);
         let now = self.now;
         let refer_to = (message.index.method == Method::Refer)
@@ -249,10 +249,6 @@ impl Endpoint {
         }
         let server = server_id.and_then(|id| self.table.servers.get(id));
         let via = server.and_then(|server| server.via.as_deref());
-        let screen = match side {
-            Side::Caller => call.screen,
-            Side::Callee => Screen::Open,
-        };
         let leg = call.legs.get_mut(leg)?;
         leg.prove(side, now);
         let renumber = renumbered(leg.numbers(side), message);
@@ -310,7 +306,7 @@ impl Endpoint {
                     secure,
                 }),
                 routes: &routes,
-                screen,
+                sieve: &sieve,
                 authenticator: self.authenticator.as_ref(),
                 mask: mask.as_ref(),
                 renumber,
@@ -353,7 +349,8 @@ fn renumbered(numbers: &mut Numbers, message: Incoming) -> Option<Renumber> {
     })
 }
 
-fn match_tags(call: &Call, from: &[u8], to: &[u8]) -> Option<(Side, usize)> {
+/// The side that has sent a request with these tags, and the place of its leg.
+pub(crate) fn match_tags(call: &Call, from: &[u8], to: &[u8]) -> Option<(Side, usize)> {
     let (side, tag) = if *call.caller.tag == *from {
         (Side::Caller, to)
     } else if *call.caller.tag == *to {

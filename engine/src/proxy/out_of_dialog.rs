@@ -13,6 +13,7 @@ use crate::proxy::forward::{self, Edits};
 use crate::proxy::screen::Screen;
 use crate::proxy::send::Outgoing;
 use crate::proxy::session::SessionEdit;
+use crate::proxy::sieve::Sieve;
 use crate::transaction::non_invite_server;
 use crate::transaction::table::{Origin, Server, ServerMachine};
 use crate::uri;
@@ -62,7 +63,7 @@ impl Endpoint {
         })
     }
 
-    /// Send such a request to a target; its responses go back as they are. False if it is gone.
+    /// Send such a request to a target; its responses go back the same way. False if it is gone.
     pub(crate) fn forward_request(&mut self, id: u64, target: &Target, user: Option<&str>) -> bool {
         let Some((server_id, server)) = self.undecided(id) else {
             return false;
@@ -90,7 +91,7 @@ impl Endpoint {
                 via: via.as_deref(),
                 record_route: None,
                 routes: b"",
-                screen: user.map_or(Screen::Open, |_| Screen::Untrusted),
+                sieve: &Sieve::of_screen(user.map_or(Screen::Open, |_| Screen::Untrusted)),
                 authenticator: self.authenticator.as_ref(),
                 mask: None,
                 breadth: None,
@@ -110,6 +111,9 @@ impl Endpoint {
             call: 0,
             ring_timeout: None,
         });
+        if let Some(sent) = self.table.clients.get_mut(client) {
+            sent.trust.open = user.is_none();
+        }
         if let Some(server) = self.table.servers.get_mut(server_id) {
             server.client = Some(client);
         }

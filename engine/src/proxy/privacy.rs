@@ -2,6 +2,7 @@
 
 use crate::header;
 use crate::message::{Index, Name};
+use crate::proxy::hide::unescape;
 
 /// The values of all Privacy fields of a request. `none` takes back all others (RFC 3323 4.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,7 +10,8 @@ pub struct Privacy {
     /// The caller is not to be told: `id`, `user` or `header`. We do all three for any of them, because a From
     /// that hides and a Contact that tells hide nothing.
     pub hides_caller: bool,
-    /// `history`: neither is by whom the call was passed on.
+    /// `history`, or an entry that says so of itself: neither is by whom the call was passed on (RFC 7044 10.1.2,
+    /// RFC 5806 section 5).
     pub hides_history: bool,
     /// What was asked for cannot be done here (`session` needs the media, RFC 3323 5.2; or it is unknown), and
     /// `critical` says that the call shall rather fail.
@@ -37,9 +39,15 @@ impl Privacy {
                 }
             }
         }
+        // An entry speaks for somebody else: for who was called before, whatever this sender wants for itself.
+        let history = asked.hides_history && !none || trusted && tells_hidden_history(bytes, index);
         if none {
-            return Privacy::default();
+            return Privacy {
+                hides_history: history,
+                ..Privacy::default()
+            };
         }
+        asked.hides_history = history;
         if trusted && !asked.hides_caller {
             asked.hides_caller = index
                 .all(Name::RemotePartyId)
@@ -51,7 +59,35 @@ impl Privacy {
     }
 }
 
-/// `;privacy=full` of a Remote-Party-ID, or one of its narrower values.
+/// Whether an entry of the history asks not to be told: `?Privacy=history` of a History-Info (RFC 7044 5.2), or
+/// `;privacy=full` of a Diversion.
+fn tells_hidden_history(bytes: &[u8], index: &Index) -> bool {
+    index.fields.iter().any(|field| {
+        let mut elements = header::elements(field.value.of(bytes));
+        match field.name {
+            Name::HistoryInfo => elements.any(asks_by_history),
+            Name::Diversion => elements.any(asks_by_remote_party),
+            _ => false,
+        }
+    })
+}
+
+/// `Privacy` among the header fields of the URI of an entry, with another value than `none`.
+fn asks_by_history(element: &[u8]) -> bool {
+    let Some(headers) = memchr::memchr(b'?', element).and_then(|at| element.get(at + 1..)) else {
+        return false;
+    };
+    let end = memchr::memchr(b'>', headers).unwrap_or(headers.len());
+    let plain = unescape(headers.get(..end).unwrap_or_default());
+    plain.split(|byte| *byte == b'&').any(|part| {
+        let mut sides = part.splitn(2, |byte| *byte == b'=');
+        let name = sides.next().unwrap_or_default().trim_ascii();
+        let value = sides.next().unwrap_or_default().trim_ascii();
+        name.eq_ignore_ascii_case(b"Privacy") && !value.eq_ignore_ascii_case(b"none")
+    })
+}
+
+/// `;privacy=full` of a Remote-Party-ID or a Diversion, or one of its narrower values.
 fn asks_by_remote_party(element: &[u8]) -> bool {
     let behind = memchr::memrchr(b'>', element).map_or(0, |at| at + 1);
     let params = element.get(behind..).unwrap_or_default();
@@ -118,6 +154,39 @@ mod tests {
                 fails,
             };
             assert_eq!(read(lines, true), expected, "{lines}");
+        }
+    }
+
+    #[test]
+    fn i04_an_entry_of_the_history_asks_for_itself() {
+        for (lines, hides) in [
+            (
+                "History-Info: <sip:1@h>;index=1, <sip:2@h?Privacy=history>;index=1.1",
+                true,
+            ),
+            (
+                "History-Info: <sip:1@h?Reason=x&%50rivacy%3Dheader>;index=1",
+                true,
+            ),
+            (
+                "Privacy: none\r\nhistory-info: <sip:1@h?privacy=HISTORY>;index=1",
+                true,
+            ),
+            ("History-Info: <sip:1@h?Privacy=none>;index=1", false),
+            ("History-Info: \"Privacy=history\" <sip:1@h>;index=1", false),
+            (
+                "Diversion: <sip:1@h>;privacy=off, <sip:2@h>;reason=x;privacy=full",
+                true,
+            ),
+            ("Diversion: <sip:1@h>;privacy=off", false),
+            ("Diversion: <sip:1@h>;reason=no-answer", false),
+        ] {
+            let lines = format!("{lines}\r\n");
+            assert_eq!(read(&lines, true).hides_history, hides, "{lines}");
+            assert!(
+                !read(&lines, false).hides_history,
+                "of a stranger none passes"
+            );
         }
     }
 

@@ -4,6 +4,7 @@ use crate::dialog::Reveal;
 use crate::message::{Index, Name, Start};
 use crate::print;
 use crate::proxy::forward::{changes, write_changed};
+use crate::proxy::sieve::Sieve;
 use crate::transport::Transport;
 
 /// A response of our own.
@@ -96,6 +97,8 @@ pub struct Back<'a> {
     pub cseq: u32,
     /// What it carries in place of what came back; None: that as it is.
     pub reveal: Option<&'a Reveal>,
+    /// What its sender may not tell.
+    pub sieve: &'a Sieve,
     /// Whole header lines that are added.
     pub extra: &'a [u8],
 }
@@ -126,7 +129,8 @@ pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index, back: &Back) -> bool
         let top = via && (hidden.is_some() || std::mem::take(&mut top_via));
         let renumbered = field.name == Name::CSeq && index.cseq.number != back.cseq;
         let masked = mask.is_some_and(|mask| changes(mask, field.name));
-        if !(top || renumbered || masked) {
+        let dropped = !masked && back.sieve.drops(index.method, field, bytes);
+        if !(top || renumbered || masked || dropped) {
             continue;
         }
         out.extend_from_slice(
@@ -143,7 +147,7 @@ pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index, back: &Back) -> bool
             out.extend_from_slice(b"\r\n");
         } else if masked {
             write_changed(out, bytes, field, mask, &mut contact);
-        } else if hidden.is_none() && !index.via.last_in_field {
+        } else if top && hidden.is_none() && !index.via.last_in_field {
             print::header(out, b"Via", index.via.rest.of(bytes));
         }
     }
@@ -153,6 +157,7 @@ pub fn pass(out: &mut Vec<u8>, bytes: &[u8], index: &Index, back: &Back) -> bool
             .unwrap_or_default(),
     );
     out.extend_from_slice(back.extra);
+    out.extend_from_slice(&back.sieve.lines);
     let body = index.body.of(bytes);
     if back.transport.is_reliable() && index.content_length.is_none() {
         print::content_length(out, body.len());

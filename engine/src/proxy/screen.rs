@@ -1,9 +1,10 @@
-//! What of a caller's header fields reaches a gateway. A request that was judged by its request URI must hold
+//! What of a sender's header fields reaches the other end. A request that was judged by its request URI must hold
 //! nothing else that a gateway could dial, charge or act upon: the judged number is the only number in it
 //! ("judged = sent"), and the address that it came from the only identity (RFC 3325 section 5, checklist F-15).
 //!
 //! Names are matched as the parser read them: any case, compact forms, blanks before the colon, repeated.
 
+use crate::dialog::Trust;
 use crate::message::{Field, Index, Method, Name};
 use crate::print;
 use crate::uri::{self, Scheme};
@@ -11,29 +12,31 @@ use crate::uri::{self, Scheme};
 /// How much of a sender is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
-    /// A gateway, towards the caller: all passes.
+    /// Nobody has judged the call: all passes.
     Open,
-    /// A caller within the trust domain: what it says of identities passes.
+    /// Somebody within the trust domain: what it says of identities passes.
     Trusted,
     /// Such a caller, where we say who calls: what it says of diversions passes.
     Asserted,
-    /// Any other caller.
+    /// Anybody else.
     Untrusted,
-    /// A caller that the gateway is not to be told of (RFC 3323).
+    /// Somebody whom the other end is not to be told of (RFC 3323).
     Private,
 }
 
 impl Screen {
-    /// Of a caller's requests.
-    pub fn of_caller(trusted: bool) -> Screen {
-        if trusted {
-            Screen::Trusted
-        } else {
-            Screen::Untrusted
+    /// For what one end sends to the other.
+    pub fn between(sender: Trust, hearer: Trust) -> Screen {
+        match sender {
+            Trust { open: true, .. } => Screen::Open,
+            Trust { private: true, .. } if !hearer.trusted => Screen::Private,
+            Trust { trusted: false, .. } => Screen::Untrusted,
+            Trust { asserted: true, .. } => Screen::Asserted,
+            Trust { .. } => Screen::Trusted,
         }
     }
 
-    /// Whether this field of a `method` request stays behind.
+    /// Whether this field of a `method` request, or of its answer, stays behind.
     pub fn drops(self, method: Method, field: &Field, bytes: &[u8]) -> bool {
         match self {
             Screen::Open => false,
@@ -72,7 +75,7 @@ fn asserts_caller(name: Name) -> bool {
     )
 }
 
-/// Fields beside those by which a gateway could tell a caller that wants to be hidden: those that RFC 3323 5.3
+/// Fields beside those by which an end could be told that wants to be hidden: those that RFC 3323 5.3
 /// names, and Identity, whose passport holds the number (RFC 8225).
 fn tells_caller(name: Name, label: &[u8]) -> bool {
     match name {
@@ -80,12 +83,14 @@ fn tells_caller(name: Name, label: &[u8]) -> bool {
         | Name::IdentityInfo
         | Name::Subject
         | Name::UserAgent
+        | Name::Server
         | Name::ReferredBy => true,
         Name::Other => [
             &b"Call-Info"[..],
             b"Organization",
             b"Reply-To",
             b"In-Reply-To",
+            b"Warning",
         ]
         .iter()
         .any(|one| label.eq_ignore_ascii_case(one)),
@@ -112,8 +117,16 @@ fn tells_identity(name: Name, label: &[u8]) -> bool {
         Name::Other => {
             starts(b"P-")
                 || starts(b"X-Account")
-                || label.eq_ignore_ascii_case(b"CC-Diversion")
-                || label.eq_ignore_ascii_case(b"RPID-Privacy")
+                || [
+                    &b"CC-Diversion"[..],
+                    b"RPID-Privacy",
+                    // 3GPP TS 24.229 7.2: who calls beside, and that a network has verified it.
+                    b"Additional-Identity",
+                    b"Attestation-Info",
+                    b"Origination-Id",
+                ]
+                .iter()
+                .any(|one| label.eq_ignore_ascii_case(one))
         }
         _ => false,
     }
@@ -227,6 +240,9 @@ mod tests {
             "p-anything: 1",
             "x-ACCOUNT: 1",
             "X-account-id: 1",
+            "Additional-Identity: <sip:1@h>",
+            "attestation-info: A",
+            "Origination-ID: 1",
         ] {
             assert!(dropped(Screen::Untrusted, Method::Invite, line), "{line}");
             assert!(!dropped(Screen::Trusted, Method::Invite, line), "{line}");

@@ -1,6 +1,7 @@
 //! Requests that leave, and the client transactions that begin with them (16.6 step 10, 17.1).
 
 use crate::arena::Id;
+use crate::dialog::Trust;
 use crate::endpoint::Endpoint;
 use crate::timer::{Nanos, Timer, T1, T4, TRANSACTION};
 use crate::transaction::table::{Cancel, Client, ClientMachine, Origin};
@@ -57,6 +58,7 @@ impl Endpoint {
             ring_timeout,
             switched: false,
             disowned: Vec::new(),
+            trust: Trust::default(),
         });
         // 17.1.1.2, 17.1.2.2: timers A and E are for unreliable transports.
         if !reliable {

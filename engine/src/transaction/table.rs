@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::arena::{Arena, Id};
-use crate::dialog::Reveal;
+use crate::dialog::{Reveal, Trust};
 use crate::event::Side;
 use crate::message::Message;
 use crate::transaction::{invite_client, invite_server, non_invite_client, non_invite_server};
@@ -121,6 +121,8 @@ pub struct Client {
     pub switched: bool,
     /// The answers that nobody wanted, by their tags: each has got its one BYE, as the call of that id.
     pub disowned: Vec<(Box<[u8]>, u64)>,
+    /// How far who was asked is believed, where no dialog knows it.
+    pub trust: Trust,
 }
 
 /// The tables.

@@ -451,6 +451,18 @@ impl World {
             let as_ordered = ordered.iter().any(|start| text.starts_with(start));
             assert!(!begins || as_ordered, "{text}");
         }
+        // Nobody is trusted (and requests outside a dialog, which pass unjudged here, do not pass): nobody names anybody.
+        if !self.setup.trusts_caller && !self.setup.asks_requests {
+            let text = String::from_utf8_lossy(&bytes);
+            let head = text.split("\r\n\r\n").next().unwrap_or_default();
+            let head = if head.contains(" REGISTER\r\n") {
+                ""
+            } else {
+                head
+            };
+            let named = head.split("\r\n").find(|line| peer::NAMES.contains(line));
+            assert_eq!(named, None, "{text}");
+        }
         self.sent.push((flow, bytes));
     }
 

@@ -32,6 +32,13 @@ const EXTRAS: [&str; 22] = [
     "v: SIP/2.0/UDP behind.example:5080;branch=z9hG4bKbehind;rport;received=10.0.0.9\r\n",
     "Subject: a\r\n folded\r\n line\r\n",
 ];
+/// Of those, what a proxy believes of trusted peers alone.
+pub const NAMES: [&str; 4] = [
+    "P-Asserted-Identity: <sip:1@x>, <tel:+1>",
+    "Diversion: <sip:1@x>",
+    "History-Info: <sip:2@x>;index=1",
+    "Remote-Party-ID: <sip:3@x>",
+];
 const CONTACTS: [&str; 5] = [
     "sip:a@HERE",
     "sip:a@10.0.0.7:5070",
