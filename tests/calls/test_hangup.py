@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from sipguard.calls import hangup
 from sipguard.calls.lock import LockWatch
 from sipguard.control import ControlError
 from sipguard.model.cdr import Outcome
+from sipguard.model.gateway import NumberPlan
+from sipguard.model.phone import Phone, PhoneLock
+from sipguard.policy.phone import Phones
 from tests.calls.kinds import breaches, simulation
 from tests.calls.simulation import UNIX_MS, Simulation
 from tests.harness.ends import MS, Chances
@@ -98,3 +102,33 @@ def test_a_lock_ends_calls_or_lets_them_finish(
     to_the_end(world)
     reasons = {cdr.reason for cdr in world.disk.cdrs.values()}
     assert (reason in reasons) if reason else not reasons & {"account_locked", "account_expired"}
+
+
+@pytest.mark.parametrize(
+    ("lock", "gateway"),
+    [(PhoneLock.NONE, None), (PhoneLock.OUTGOING, "trunk-1"), (PhoneLock.INCOMING, "vendor-1")],
+)
+def test_a_lock_of_a_phone_ends_calls_of_its_direction(
+    world: Simulation, lock: PhoneLock, gateway: str | None
+) -> None:
+    """With a phone in the place of the first gateway on either side: a phone is one with its key negated."""
+    plan = NumberPlan(None, None, ())
+    phone = Phone(-1, "desk", ACME, (), (), plan, lock, call_limit=None, cps_limit=None, contact_limit=1)
+    world.exchange.directory.phones = Phones([phone])
+    current = world.exchange.current
+    calls = {None: (), "trunk-1": current.of_mapping_gateway(1), "vendor-1": current.of_routing_gateway(1)}
+    assert calls["vendor-1"]
+    assert asyncio.run(LockWatch(world.exchange, True).round()) == len(calls[gateway])
+    world.exchange.directory.phones = Phones(())
+    to_the_end(world)
+    reasons = {world.disk.cdrs[call].reason for call in calls[gateway]}
+    assert reasons <= {"phone_locked", None}
+    assert bool(reasons) is (gateway is not None)
+
+
+def test_a_lock_ends_no_emergency_call(world: Simulation) -> None:
+    for call in world.exchange.current:
+        call.permit = msgspec.structs.replace(call.permit, emergency=True)
+    change(world, RESELLER, locked=True)
+    assert asyncio.run(LockWatch(world.exchange, True).round()) == 0
+    to_the_end(world)

@@ -27,6 +27,10 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system"
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 
+TRIES = 4
+"""Points of a kind that are gone through until one is come to."""
+
+
 def libfaketime() -> str | None:
     """The library, where there is one."""
     found = chain(
@@ -86,14 +90,23 @@ def test_k02_killed_at_a_commit_point(tmp_path: Path) -> None:
     every = points.points(tmp_path / "counted", seed, points.WRITES)
     assert len({point.thread for point in every}) >= 4, "the start, policy, redo log, database, wire"
     for starting in (True, False):
-        # Not the last ones of a thread, which another run may not come to.
-        some = [one for one in every if (one.thread == points.STARTING) is starting and one.number <= 2]
-        point = Random(seed).choice(some)
-        place = tmp_path / str(starting)
-        place.mkdir()
+        early = [one for one in every if (one.thread == points.STARTING) is starting and one.number <= 2]
+        assert _reaches_one(tmp_path / f"starting-{starting}", seed, Random(seed).sample(early, TRIES))
+
+
+def _reaches_one(directory: Path, seed: int, some: list[Point]) -> bool:
+    """Whether one of them was come to: how much a thread has to do varies by how its work falls together.
+
+    None may break anything, whether it was come to or not.
+    """
+    for number, point in enumerate(some):
+        place = directory / str(number)
+        place.mkdir(parents=True)
         reached, found = points.kill(place, seed, point)
         assert found == [], (seed, point)
-        assert reached, (seed, point)
+        if reached:
+            return True
+    return False
 
 
 @needs_strace
