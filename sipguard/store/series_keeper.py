@@ -57,6 +57,8 @@ class Keeper:
         self._stepper: Stepper | None = None
         self._busy = asyncio.Lock()
         self._stop = threading.Event()
+        self._in_use = threading.Lock()
+        """The connection, by the thread that counts: it goes on where who waited for it was cancelled."""
         self._grown_at = -GROW_SECONDS
         self._failing = False
         self._news_from: int | None = None
@@ -90,16 +92,21 @@ class Keeper:
     async def close(self) -> None:
         """Count no more, once a turn that goes on has ended."""
         self._stop.set()
-        async with self._busy:
+        await asyncio.to_thread(self._disconnect)
+
+    def _disconnect(self) -> None:
+        with self._in_use:
             if self._stepper is not None:
                 self._stepper.close()
                 self._stepper = None
 
     def _count(self, tell: Callable[[Counted], None]) -> None:
         """On a thread."""
-        if self._stop.is_set():
-            return
-        stepper = self._connected()
+        with self._in_use:
+            if not self._stop.is_set():
+                self._count_all(self._connected(), tell)
+
+    def _count_all(self, stepper: Stepper, tell: Callable[[Counted], None]) -> None:
         try:
             now = self._now_s()
             kept = self._retention.kept(int(now))

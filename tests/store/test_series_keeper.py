@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 from sipguard.store.series_keeper import Keeper, Retention
@@ -41,6 +42,31 @@ def test_a_turn_counts_what_there_is_and_tells_it_on_the_loop(path: Path) -> Non
     # The minute two hours ago is older than the hour for which there are minutes.
     assert books.rows(path, "SELECT min(at) FROM series WHERE step = 60") == [(NOON,)]
     assert books.rows(path, "SELECT min(at) FROM series WHERE step = 3600") == [(NOON - 7200,)]
+
+
+def test_the_end_waits_for_a_count_that_goes_on(path: Path) -> None:
+    """Who waited for the count is cancelled, its thread is not: it would use a connection that is closed."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def now() -> float:
+        entered.set()
+        assert go_on.wait(30)
+        return NOON + 120
+
+    async def run() -> None:
+        some_calls(path)
+        kept = Keeper(path, now, retention=Retention(1, 1))
+        counting = asyncio.create_task(kept.run())
+        await asyncio.to_thread(entered.wait, 30)
+        counting.cancel()
+        await asyncio.gather(counting, return_exceptions=True)
+        closing = asyncio.create_task(kept.close())
+        done, _ = await asyncio.wait([closing], timeout=0.2)
+        assert not done
+        go_on.set()
+        await closing
+
+    asyncio.run(run())
 
 
 def test_a_database_that_fails_is_tried_again(path: Path, tmp_path: Path) -> None:
