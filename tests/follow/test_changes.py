@@ -25,8 +25,8 @@ RATE = (
     " 'there\tand here', ?1 % 2, 1, 1, 1000 + ?1, iif(?1 % 4 = 0, 31, 127), iif(?1 % 5 = 0, '60:500', ''))"
 )
 PHONE = (
-    "INSERT INTO phone (id, account_key, locked, contact_limit, caller_check, international_prefixes)"
-    " VALUES ('p' || ?1, ?1 % 6, 0, 1, 'force', '[]')"
+    "INSERT INTO phone (id, account_key, lock, contact_limit, caller_check, international_prefixes)"
+    " VALUES ('p' || ?1, ?1 % 6, 'none', 1, 'force', '[]')"
 )
 CREDENTIAL = (
     "INSERT OR REPLACE INTO credential"
@@ -99,7 +99,8 @@ STATEMENTS = [
     "DELETE FROM mapping_gateway_route WHERE gateway_key = ?1 % 4",
     "DELETE FROM mapping_gateway WHERE key = (SELECT max(key) FROM mapping_gateway)",
     PHONE,
-    "UPDATE phone SET locked = NOT locked, call_limit = ?1, account_key = ?1 % 4 WHERE key = ?1 % 3",
+    "UPDATE phone SET lock = iif(lock = 'none', 'incoming', 'none') WHERE key = ?1 % 3",
+    "UPDATE phone SET call_limit = ?1, account_key = ?1 % 4 WHERE key = ?1 % 3",
     "INSERT OR REPLACE INTO phone_number VALUES ('4477009' || printf('%05d', ?1 % 3), ?1 % 3, 0)",
     "INSERT INTO phone_source VALUES (?1 % 3, '203.0.113.' || ?1 || '/32')",
     "UPDATE OR REPLACE phone_source SET phone_key = ?1 % 3, network = '203.0.113.' || ?1 || '/32'",

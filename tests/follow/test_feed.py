@@ -39,8 +39,8 @@ RATE = (
     " rate_micros) VALUES (1, '9{}', '', 0, 1, 1, 0)"
 )
 PHONE = (
-    "INSERT INTO phone (key, id, account_key, locked, contact_limit, caller_check, international_prefixes)"
-    " VALUES (9, 'hall', 3, 0, 1, 'force', '[]')"
+    "INSERT INTO phone (key, id, account_key, lock, contact_limit, caller_check, international_prefixes)"
+    " VALUES (9, 'hall', 3, 'none', 1, 'force', '[]')"
 )
 CASES: dict[str, tuple[list[str], list[Row]]] = {
     "an account": (["UPDATE account SET locked = 1 WHERE key = 2"], [("account", "update", 2, 2)]),
@@ -65,14 +65,6 @@ CASES: dict[str, tuple[list[str], list[Row]]] = {
     "a number that another phone gets names both": (
         [PHONE, "INSERT OR REPLACE INTO phone_number VALUES ('447700900001', 9, 0)"],
         [("phone", "insert", 9, 9), ("phone", "update", 1, 1), ("phone", "update", 9, 9)],
-    ),
-    "a rate that is replaced is named, too": (
-        [
-            "INSERT OR REPLACE INTO rate (key, table_key, prefix, destination, connect_fee_micros,"
-            " initial_seconds, next_seconds, rate_micros) SELECT 90, table_key, prefix, '', 0, 1, 1, 5"
-            " FROM rate WHERE key = 2"
-        ],
-        [("rate", "update", 2, 2), ("rate", "insert", 90, 90)],
     ),
     "a balance is no configuration": (["UPDATE ledger_account SET balance_micros = 5"], []),
     "a user by its name": (

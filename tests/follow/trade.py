@@ -155,7 +155,7 @@ def contents(directory: Directory) -> dict[str, Any]:
         "logins": {user: directory.logins.find(user) for user in USERS},
         "guarded": directory.logins.guarded,
         "unusable": directory.logins.unusable,
-        "sources": {host: directory.sources.find(host) for host in SOURCES},
+        "sources": {host: _sharers(directory, host) for host in SOURCES},
         "certificates": directory.certificates.find(["sip.example"], SOURCES[0]),
         "house": (
             directory.operator_revenue_ledger,
@@ -166,6 +166,11 @@ def contents(directory: Directory) -> dict[str, Any]:
         ),
         "verdicts": list(_verdicts(directory)),
     }
+
+
+def _sharers(directory: Directory, host: str) -> object:
+    sharers = directory.sources.find(host)
+    return None if sharers is None else (sharers.gateways, sharers.bare, sharers.prefixes)
 
 
 def _chain(directory: Directory, key: int) -> dict[str, Any]:
