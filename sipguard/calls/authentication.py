@@ -25,10 +25,11 @@ def caller(exchange: Exchange, event: Invite, now: Moment) -> str | None:
     with a challenge or with 400, and there is nothing left to do.
     """
     directory = exchange.directory
-    asked = identity.asks(event.source_host, directory)
-    if asked and _is_emergency(exchange, event):
-        if directory.sources.find(event.source_host) is not None:
-            return ""
+    known = identity.by_source(event.source_host, event.request_user, directory)
+    asked = identity.asks(known, directory)
+    if asked and known is not None and known.emergency:
+        return ""
+    if asked and known is None and _is_emergency(exchange, event):
         phone = exchange.locations.at(event.source_host, event.source_port, now.unix_ms)
         if phone is not None and (user := directory.logins.of_phone(phone)) is not None:
             return user  # it has proved who it is when it registered from there

@@ -32,6 +32,7 @@ NOT_ENOUGH_MONEY = Ending("not_enough_money", 402, "Payment Required", _REJECTED
 MAX_CALL_SECONDS = Ending("max_call_seconds", 480, "Maximum call length", _NORMAL)
 ACCOUNT_LOCKED = Ending("account_locked", 403, "Forbidden", _REJECTED)
 ACCOUNT_EXPIRED = Ending("account_expired", 403, "Forbidden", _REJECTED)
+PHONE_LOCKED = Ending("phone_locked", 403, "Forbidden", _REJECTED)
 OPERATOR = Ending("operator", 480, "Ended by operator", _UNSPECIFIED)
 CALLER_GONE = Ending("caller_gone", 408, "Caller does not answer", _TIMER)
 CALLEE_GONE = Ending("callee_gone", 408, "Callee does not answer", _TIMER)

@@ -1,10 +1,13 @@
-"""Calls of accounts that are locked, or whose time is over, while they last: ended or left to finish, as the
-account or the configuration says. Accounts with calls are looked at in slices, all of them every few seconds.
+"""Calls of accounts that are locked, or whose time is over, and of locked phones, while they last: ended or
+left to finish, as the account or the configuration says; emergency calls always finish. Accounts and phones
+with calls are looked at in slices, all of them every few seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from sipguard.calls import ending
 from sipguard.calls.ending import Ending
@@ -13,10 +16,13 @@ from sipguard.calls.hangup import hang_up_all
 from sipguard.model.account import Account
 
 SLICE = 500
-"""Accounts that are looked at in one go: well under a millisecond."""
+"""Accounts and phones that are looked at in one go: well under a millisecond."""
 
 ROUND_SECONDS = 1.0
-"""Between two rounds over all accounts that have calls."""
+"""Between two rounds over everybody who has calls."""
+
+_Found = tuple[str, str, Ending, tuple[int, ...]]
+"""Account or phone, its id, why its calls are ended, and which they are."""
 
 
 class LockWatch:
@@ -37,22 +43,55 @@ class LockWatch:
                 log.exception("lock.round_failed")
 
     async def round(self) -> int:
-        """Look at every account that has calls now; how many calls were ended."""
-        ended = 0
-        for number, key in enumerate(self._exchange.current.keys()["account"]):
+        """Look at every account and phone that has calls now; how many calls were ended."""
+        current, ended = self._exchange.current, 0
+        keys = current.keys()
+        looks = chain(
+            map(self._account, keys["account"]),
+            (self._phone(key, outgoing=True) for key in keys["mapping_gateway"]),
+            (self._phone(key, outgoing=False) for key in keys["routing_gateway"]),
+        )
+        for number, found in enumerate(looks):
             if number and number % SLICE == 0:
                 await asyncio.sleep(0)
-            account = self._exchange.directory.accounts.get(key)
-            why = None if account is None else self._why(account)
-            if account is not None and why is not None:
-                count = await hang_up_all(self._exchange, self._exchange.current.of_account(key), why)
-                log.info("account.calls_ended", account=account.id, reason=why.name, calls=count)
+            if found is None:
+                continue
+            what, name, why, calls = found
+            count = await hang_up_all(self._exchange, self._but_emergencies(calls), why)
+            if count:
+                log.info(f"{what}.calls_ended", **{what: name}, reason=why.name, calls=count)
                 ended += count
         return ended
 
-    def _why(self, account: Account) -> Ending | None:
-        if not (self._lock_ends_calls if account.lock_ends_calls is None else account.lock_ends_calls):
+    def _account(self, key: int) -> _Found | None:
+        account = self._exchange.directory.accounts.get(key)
+        why = None if account is None or not self._ends_calls(account) else self._why(account)
+        if account is None or why is None:
             return None
+        return "account", account.id, why, self._exchange.current.of_account(key)
+
+    def _phone(self, key: int, *, outgoing: bool) -> _Found | None:
+        """`key`: of the gateway that a phone is, on either side (policy.phone)."""
+        directory, current = self._exchange.directory, self._exchange.current
+        phone = directory.phones.by_key.get(-key)
+        account = None if phone is None else directory.accounts.get(phone.account_key)
+        if phone is None or account is None or not self._ends_calls(account):
+            return None
+        if not (phone.lock.bars_outgoing if outgoing else phone.lock.bars_incoming):
+            return None
+        calls = current.of_mapping_gateway(key) if outgoing else current.of_routing_gateway(key)
+        return "phone", phone.id, ending.PHONE_LOCKED, calls
+
+    def _but_emergencies(self, calls: Iterable[int]) -> Iterator[int]:
+        for call_id in calls:
+            call = self._exchange.current.find(call_id)
+            if call is not None and not call.permit.emergency:
+                yield call_id
+
+    def _ends_calls(self, account: Account) -> bool:
+        return self._lock_ends_calls if account.lock_ends_calls is None else account.lock_ends_calls
+
+    def _why(self, account: Account) -> Ending | None:
         if account.locked:
             return ending.ACCOUNT_LOCKED
         now = self._exchange.clock.now().unix_ms // 1000

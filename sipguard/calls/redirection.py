@@ -53,7 +53,7 @@ def _judged(exchange: Exchange, call: Call, number: str, now: Moment) -> bool:
     awaited in between, so nobody else can take it.
     """
     exchange.over(call)
-    attempt = msgspec.structs.replace(call.attempt, request_user=number, redirected=True)
+    attempt = msgspec.structs.replace(call.attempt, redirected_to=number)
     verdict = admission.judge(exchange, attempt, now)
     before = (call.permit, call.candidate, call.position)
     if isinstance(verdict, Permit) and not verdict.emergency and verdict.called != call.permit.called:

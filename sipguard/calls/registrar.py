@@ -11,6 +11,7 @@ from sipguard.calls import authentication
 from sipguard.calls.exchange import Exchange, log
 from sipguard.calls.location import target
 from sipguard.model.contact import Q_MAX, Contact
+from sipguard.model.phone import PhoneLock
 from sipguard.policy import registration
 from sipguard.policy.decide import Moment
 from sipguard.policy.registration import Problem, Register
@@ -35,7 +36,7 @@ def on_register(exchange: Exchange, event: Request) -> None:
         authentication.refuse(exchange, event.call, checked, now)
         return
     phone = login.phone
-    if phone is None or phone.locked or not login.may_come_from(event.source_host):
+    if phone is None or phone.lock is PhoneLock.ALL or not login.may_come_from(event.source_host):
         engine.respond(event.call, 403, "Forbidden", ())
         return
     if event.to_user not in (checked.user, phone.id, *phone.numbers, *_plus(phone.numbers)):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 account_option = click.option("--account", "account_id", metavar="ACCOUNT", help="Of this account alone.")
 limit_option = click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True)
-_COLUMNS = ("id", "account_id", "username", "numbers", "locked", "call_limit")
+_COLUMNS = ("id", "account_id", "username", "numbers", "lock", "call_limit")
 
 
 @click.group()

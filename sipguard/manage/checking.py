@@ -172,6 +172,7 @@ class _Check:
 
     def mapping_gateways(self) -> None:
         taken: dict[str, str] = {}
+        held: dict[tuple[str, str | None], str] = {}
         for path, gateway in self.draft.mapping_gateways.read:
             self.known(f"{path}.account", gateway.account, self.draft.accounts, "account")
             if gateway.national_prefix and not gateway.country_code:
@@ -181,8 +182,12 @@ class _Check:
                 self.known(where, routing, self.draft.routing_gateways, "routing_gateway")
             for index, network in enumerate(gateway.sources or ()):
                 where = f"{path}.sources[{index}]"
-                if (first := taken.setdefault(network, where)) != where:
-                    self.complain(where, network, f"a network of its own ({first} is the same)")
+                for prefix in gateway.tech_prefixes or (None,):
+                    if (first := held.setdefault((network, prefix), where)) != where:
+                        expected = (
+                            "a network of its own" if prefix is None else f"one without {prefix} before"
+                        )
+                        self.complain(where, network, f"{expected} ({first} is the same)")
             for index, name in enumerate(gateway.certificates):
                 where = f"{path}.certificates[{index}]"
                 if (first := taken.setdefault(name, where)) != where:

@@ -265,8 +265,11 @@ class _Loading:
                 else list(map(str, told.caller_prefixes)),
                 called_rewrite=list(map(str, told.called_rewrite)),
                 caller_rewrite=list(map(str, told.caller_rewrite)),
+                tech_prefixes=list(dict.fromkeys(map(str, told.tech_prefixes))),
             )
-            sources = [{"network": network, "gateway_key": key} for network in told.sources or ()]
+            sources = [
+                {"network": network, "gateway_key": key} for network in dict.fromkeys(told.sources or ())
+            ]
             await self._insert_all(gateway.mapping_gateway_source, sources)
             names = [{"name": name, "gateway_key": key} for name in told.certificates]
             await self._insert_all(gateway.mapping_gateway_certificate, names)
@@ -287,7 +290,7 @@ class _Loading:
                 phone.phone,
                 id=told.id,
                 account_key=self._accounts[told.account].key,
-                locked=told.locked,
+                lock=told.lock.value,
                 call_limit=told.call_limit,
                 cps_limit=told.cps_limit,
                 contact_limit=told.contact_limit,

@@ -25,12 +25,13 @@ from sipguard.manage.leaf import (
     Percent,
     Prefix,
     Rewrite,
+    TechPrefix,
     Tiers,
     TimeZone,
     Username,
 )
 from sipguard.model.gateway import Redirects, RouteMode
-from sipguard.model.phone import CallerCheck
+from sipguard.model.phone import CallerCheck, PhoneLock
 from sipguard.model.presentation import Asserts, CallerFormat
 from sipguard.model.rate import ALL_DAYS, DAY_MINUTES, Rounding
 from sipguard.model.section import Action, Direction
@@ -133,6 +134,8 @@ class MappingGateway(Struct, frozen=True, forbid_unknown_fields=True):
     """None: any number may be presented."""
     called_rewrite: Rewrites = ()
     caller_rewrite: Rewrites = ()
+    tech_prefixes: tuple[TechPrefix, ...] = ()
+    """One of them stands in front of what it dials: so several may share a source. Empty: nothing does."""
 
 
 class Phone(Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,7 +153,7 @@ class Phone(Struct, frozen=True, forbid_unknown_fields=True):
     country_code: Digits | None = None
     national_prefix: Digits | None = None
     international_prefixes: tuple[Digits, ...] = ()
-    locked: bool = False
+    lock: PhoneLock = PhoneLock.NONE
     call_limit: Limit | None = None
     cps_limit: Limit | None = None
     contact_limit: Annotated[int, Meta(ge=1, le=100)] = 5

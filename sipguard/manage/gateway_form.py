@@ -19,6 +19,7 @@ from sipguard.manage.values import (
     Prefix,
     Rewrites,
     Secret,
+    TechPrefixes,
     Username,
 )
 from sipguard.model.authorization import Authorization
@@ -113,6 +114,11 @@ class MappingGatewayChanges(Form):
         [], description="Rules such as 00*:*; the first that fits changes what is dialled, before it is read."
     )
     caller_rewrite: Rewrites = Field([], description="Likewise of the number that calls.")
+    tech_prefixes: TechPrefixes = Field(
+        [],
+        description="Digits, * and #, one of which stands in front of whatever it dials and is taken off:"
+        " by them trunks that call from one address are told apart.",
+    )
     locked: bool = False
     capacity: Limit | None = Field(None, description="Concurrent calls; null: no limit.")
     cps_limit: Limit | None = Field(None, description="Calls per second; null: no limit.")

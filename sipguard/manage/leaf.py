@@ -14,6 +14,7 @@ from sipguard.model import certificate
 from sipguard.model.money import MICROS_PER_UNIT, format_micros, parse_micros
 from sipguard.model.rate import DAY_MINUTES, PPM, Tier
 from sipguard.model.rewrite import RewriteRule
+from sipguard.policy import tech_prefix
 from sipguard.policy.window import zone_of
 
 _HOST_NAME = re.compile(
@@ -113,6 +114,19 @@ class Rewrite(Leaf, str):
     @classmethod
     def parse(cls, raw: object) -> Self:
         return cls(RewriteRule.parse(_text(raw)).text)
+
+
+class TechPrefix(Leaf, str):
+    """What stands in front of what a trunk dials (policy/tech_prefix.py)."""
+
+    __slots__ = ()
+    expected: ClassVar[str] = f"1 to {tech_prefix.LENGTH_MAX} digits, * and #"
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        text = _text(raw)
+        tech_prefix.check([text])
+        return cls(text)
 
 
 class Username(Leaf, str):

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from ipaddress import IPv6Address, ip_network
 from typing import Any
 
 from sqlalchemy import Select, delete, insert, select, update
 
-from sipguard.manage import etag, page
+from sipguard.manage import etag, mapping_source, page
 from sipguard.manage.credential import Told, give
 from sipguard.manage.desk import Act, View
 from sipguard.manage.errors import ConflictError, InvalidError
-from sipguard.manage.gateway_common import CLOSED, check_plan, refuse_while_calls, require_for, set_apart
+from sipguard.manage.gateway_common import check_plan, refuse_while_calls, require_for, set_apart
 from sipguard.manage.gateway_form import (
     OPERATORS,
     MappingGatewayChanges,
@@ -37,8 +36,6 @@ from sipguard.store.gateway import (
 )
 from sipguard.store.metadata import insert_row
 
-AGENT_BITS = {4: 24, 6: 48}
-"""Of the networks that agents may name: no larger ones, so that nobody claims half the world."""
 _LISTS = ("sources", "certificates", "routing_gateway_ids")
 
 
@@ -57,6 +54,7 @@ class MappingGatewayInfo:
     international_prefixes: list[str]
     called_rewrite: list[str]
     caller_rewrite: list[str]
+    tech_prefixes: list[str]
     locked: bool
     capacity: int | None
     cps_limit: int | None
@@ -102,6 +100,8 @@ async def create(act: Act, form: NewMappingGateway) -> tuple[MappingGatewayInfo,
         raise ConflictError(f"the mapping gateway id {form.id} is taken")
     values = form.model_dump(mode="json", exclude={"account_id", "username", "password"})
     _check(values)
+    values["tech_prefixes"] = sorted(set(values["tech_prefixes"]))
+    await mapping_source.check(act, None, values["sources"], values["tech_prefixes"])
     columns = {name: value for name, value in values.items() if name not in _LISTS}
     allowed = form.routing_gateway_ids
     key = await insert_row(
@@ -111,6 +111,7 @@ async def create(act: Act, form: NewMappingGateway) -> tuple[MappingGatewayInfo,
         all_routing_gateways=allowed is None,
         **columns,
     )
+    await mapping_source.put(act, key, values["sources"])
     await _put_lists(act, key, values)
     told = None
     if form.username is not None:
@@ -137,6 +138,15 @@ async def modify(
     after = before | values
     if not (after["sources"] or after["certificates"] or after["username"]):
         raise InvalidError.of("sources", "a trunk is known by a source, a certificate or a username")
+    if "tech_prefixes" in values:
+        values["tech_prefixes"] = after["tech_prefixes"] = sorted(set(values["tech_prefixes"]))
+    if {"sources", "tech_prefixes"} & set(values):
+        told_apart = after["tech_prefixes"] == before["tech_prefixes"]
+        known = before["sources"] if told_apart else ()
+        await mapping_source.check(act, row.key, after["sources"], after["tech_prefixes"], known)
+        # What is let go of stands in no prefix's way, and no prefix that goes in that of what is new.
+        kept = set(after["sources"]).intersection(before["sources"])
+        await mapping_source.put(act, row.key, kept)
     columns = {name: value for name, value in values.items() if name not in _LISTS}
     if "routing_gateway_ids" in values:
         columns["all_routing_gateways"] = values["routing_gateway_ids"] is None
@@ -144,10 +154,26 @@ async def modify(
         await act.conn.execute(
             update(mapping_gateway).where(mapping_gateway.c.key == row.key).values(columns)
         )
+    if "sources" in values:
+        await mapping_source.put(act, row.key, values["sources"])
     await _put_lists(act, row.key, values)
     was = {name: before[name] for name in values}
     await act.changed("mapping_gateway", gateway_id, row.account_key, before=was, after=values)
     return await get(act, gateway_id)
+
+
+async def release_sources(act: Act, gateway_id: str) -> None:
+    """Take all sources from a trunk that gets others in the same transaction (authorization 5).
+
+    Raises ForbiddenError, NotFoundError.
+    """
+    await act.require(Authorization.GATEWAY_INFORMATION)
+    row = await row_of(act, gateway_id)
+    before = (await _infos(act, [row]))[0].sources
+    await mapping_source.put(act, row.key, ())
+    await act.changed(
+        "mapping_gateway", gateway_id, row.account_key, before={"sources": before}, after={"sources": []}
+    )
 
 
 async def set_password(act: Act, gateway_id: str, form: NewCredential) -> Told:
@@ -198,16 +224,7 @@ def _check(values: Mapping[str, Any]) -> None:
 
 
 async def _put_lists(act: Act, key: int, values: Mapping[str, Any]) -> None:
-    """Sources, certificates and allowed gateways, those that are given. Raises as `modify`."""
-    if "sources" in values:
-        sources = list(dict.fromkeys(values["sources"]))
-        await _check_sources(act, key, sources)
-        await act.conn.execute(
-            delete(mapping_gateway_source).where(mapping_gateway_source.c.gateway_key == key)
-        )
-        if sources:
-            rows = [{"network": network, "gateway_key": key} for network in sources]
-            await act.conn.execute(insert(mapping_gateway_source), rows)
+    """Certificates and allowed gateways, those that are given. Raises as `modify`."""
     if "certificates" in values:
         table = mapping_gateway_certificate
         names = list(dict.fromkeys(values["certificates"]))
@@ -229,38 +246,6 @@ async def _put_lists(act: Act, key: int, values: Mapping[str, Any]) -> None:
         if ids:
             rows = [{"gateway_key": key, "routing_gateway_key": known[id]} for id in ids]
             await act.conn.execute(insert(mapping_gateway_route), rows)
-
-
-async def _check_sources(act: Act, key: int, sources: Sequence[str]) -> None:
-    """No address is two trunks'; an agent names none within, or around, one of somebody else's."""
-    table = mapping_gateway_source
-    reach = act.desk.rules.reach
-    for at, text in enumerate(sources):
-        network = ip_network(text)
-        if network.version == 6 and IPv6Address(network[0]).ipv4_mapped is not None:
-            raise InvalidError.of(f"sources[{at}]", "write an IPv4 network as one")
-        if act.actor.sees_all:
-            continue
-        if network.prefixlen < AGENT_BITS[network.version]:
-            expected = f"at least /{AGENT_BITS[network.version]}"
-            raise InvalidError.of(f"sources[{at}]", f"found /{network.prefixlen}, expected {expected}")
-        if not reach.permits_network(text):
-            raise InvalidError.of(f"sources[{at}]", CLOSED)
-    same = select(table.c.network).where(table.c.network.in_(sources), table.c.gateway_key != key)
-    if taken := (await act.conn.scalars(same)).all():
-        raise ConflictError("these sources are taken", sorted(taken))
-    if act.actor.sees_all or not sources:
-        return
-    theirs = (
-        select(table.c.network)
-        .join(mapping_gateway, mapping_gateway.c.key == table.c.gateway_key)
-        .where(~act.within(mapping_gateway.c.account_key))
-    )
-    mine = [ip_network(text) for text in sources]
-    for other in map(ip_network, (await act.conn.scalars(theirs)).all()):
-        for one in mine:
-            if one.version == other.version and one.overlaps(other):
-                raise ConflictError("these sources are taken", [str(one)])
 
 
 async def _put_password(act: Act, key: int, gateway_id: str, username: str, password: str | None) -> Told:
@@ -312,6 +297,7 @@ async def _infos(view: View, rows: Sequence[Any]) -> list[MappingGatewayInfo]:
             international_prefixes=list(row.international_prefixes),
             called_rewrite=list(row.called_rewrite),
             caller_rewrite=list(row.caller_rewrite),
+            tech_prefixes=list(row.tech_prefixes),
             locked=row.locked,
             capacity=row.capacity,
             cps_limit=row.cps_limit,

@@ -182,7 +182,7 @@ MAPPING_GATEWAY = Noun(
     NewMappingGateway,
     listed(mapping_gateway.list_gateways, NewMappingGateway),
     fixed=frozenset({"account_id"}),
-    unordered=frozenset({"sources", "certificates", "routing_gateway_ids"}),
+    unordered=frozenset({"sources", "certificates", "routing_gateway_ids", "tech_prefixes"}),
 )
 PHONE = Noun(
     "phone",

@@ -251,6 +251,8 @@ async def change_mapping_gateway(act: Act, what: Difference) -> Sequence[Told]:
     fields, id, passwords = new(what), what.key[0], []
     was, username = what.fields.get("username", (None, None))
     fields.pop("username", None)
+    if "tech_prefixes" in fields and what.was is not None:
+        fields = {"sources": what.was["sources"]} | fields  # let go of by `release`
     if username is not None:
         passwords.append(
             await mapping_gateway.set_password(act, id, NewCredential.model_validate({"username": username}))
@@ -322,8 +324,14 @@ RELEASED: dict[str, tuple[str, ...]] = {
 
 
 async def release(act: Act, what: Difference) -> Sequence[Told]:
-    """Let go of what an object is not to have any more, as far as it can be without."""
+    """Let go of what an object is not to have any more, as far as it can be without.
+
+    Of its sources altogether where its tech prefixes change: two that share one may swap theirs.
+    """
     kept: dict[str, Any] = {}
+    if "tech_prefixes" in what.fields and what.was is not None and what.was["sources"]:
+        await mapping_gateway.release_sources(act, what.key[0])
+        return ()
     for name in RELEASED[what.noun.name]:
         was, now = what.fields.get(name, (None, None))
         if was and now is not None and set(was) - set(now):

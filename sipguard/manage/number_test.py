@@ -17,9 +17,10 @@ from sipguard.model.call import Attempt
 from sipguard.model.gateway import MappingGateway, RoutingGateway
 from sipguard.model.rewrite import RewriteRule, rewritten
 from sipguard.model.verdict import Reason, Refusal
-from sipguard.policy import caller, number, rewrite
+from sipguard.policy import caller, number, rewrite, tech_prefix
 from sipguard.policy.caller import Presented
 from sipguard.policy.directory import sections_of
+from sipguard.policy.number import Dialled
 from sipguard.policy.rewrite import Screen
 from sipguard.policy.section import refusal
 from sipguard.store import account as accounts
@@ -32,11 +33,11 @@ class Step:
     """One step on the way of a number."""
 
     step: str
-    """"received", "rewritten", "judged", "rewritten_for_gateway", "sent"."""
+    """"received", "tech_prefix", "rewritten", "judged", "rewritten_for_gateway", "sent"."""
     number: str | None
     """After it; None: it is no number, or the gateway is told none."""
     rule: str | None = None
-    """The rewrite rule that did it."""
+    """The rewrite rule that did it, or the tech prefix that was taken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,17 @@ async def try_trunk(view: View, gateway_id: str, form: TestCall) -> TriedNumber:
     calling = caller.judged(attempt, trunk, zeros)
     callers = []
     if form.caller is not None:
-        callers = _received(form.caller, trunk.caller_rewrite, calling or None)
-    dialled = number.read(form.number)
+        callers = _received(form.caller, number.read(form.caller), trunk.caller_rewrite, calling or None)
+    text = number.spelled(form.number)
+    prefix = tech_prefix.prefix_of(trunk, text)
+    if trunk.tech_prefixes and prefix is None:
+        steps = [Step("received", form.number)]
+        return TriedNumber(None, Reason.TECH_PREFIX_MISSING.value, None, None, steps, callers)
+    dialled = number.behind(text, len(prefix or ""))
     called = None
     if dialled is not None:
         called = number.normalise(dialled, trunk.number_plan, zeros, trunk.called_rewrite)
-    steps = _received(form.number, trunk.called_rewrite, called)
+    steps = _received(form.number, dialled, trunk.called_rewrite, called, prefix)
     if called is None:
         return TriedNumber(None, Reason.BAD_NUMBER.value, None, None, steps, callers)
     screen = await _screen(view, trunk, calling)
@@ -129,9 +135,16 @@ async def _refused(view: View, no: Refusal, steps: list[Step], callers: list[Ste
     return TriedNumber(None, no.reason.value, level, rule, steps, callers)
 
 
-def _received(text: str, rules: Sequence[RewriteRule], judged: str | None) -> list[Step]:
+def _received(
+    text: str,
+    dialled: Dialled | None,
+    rules: Sequence[RewriteRule],
+    judged: str | None,
+    prefix: str | None = None,
+) -> list[Step]:
     steps = [Step("received", text)]
-    dialled = number.read(text)
+    if prefix is not None:
+        steps.append(Step("tech_prefix", None if dialled is None else dialled.digits, prefix))
     if dialled is not None:
         made, rule = rewritten(rules, dialled.digits)
         if rule is not None:

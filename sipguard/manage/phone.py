@@ -40,7 +40,7 @@ class PhoneInfo:
     national_prefix: str | None
     international_prefixes: list[str]
     called_rewrite: list[str]
-    locked: bool
+    lock: str
     call_limit: int | None
     cps_limit: int | None
     contact_limit: int
@@ -249,7 +249,7 @@ async def _infos(view: View, rows: Sequence[Any]) -> list[PhoneInfo]:
             national_prefix=row.national_prefix,
             international_prefixes=list(row.international_prefixes),
             called_rewrite=list(row.called_rewrite),
-            locked=row.locked,
+            lock=row.lock,
             call_limit=row.call_limit,
             cps_limit=row.cps_limit,
             contact_limit=row.contact_limit,

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sipguard.manage.values import Digits, Form, Id, Limit, Network, Number, Rewrites, Secret, Username
-from sipguard.model.phone import CallerCheck
+from sipguard.model.phone import CallerCheck, PhoneLock
 
 
 class PhoneChanges(Form):
@@ -25,7 +25,10 @@ class PhoneChanges(Form):
     called_rewrite: Rewrites = Field(
         [], description="Rules such as 00*:*; the first that fits changes what is dialled, before it is read."
     )
-    locked: bool = Field(False, description="It may neither register nor call, and is not called.")
+    lock: Annotated[PhoneLock, Field(strict=False)] = Field(
+        PhoneLock.NONE,
+        description="Bars calls from it (outgoing), to it (incoming), or all and registering.",
+    )
     call_limit: Limit | None = Field(
         None, description="Lines: concurrent calls, both directions together; null: no limit."
     )

@@ -108,6 +108,10 @@ Rewrites = Annotated[
 ]
 """Rewrite rules in the order in which they are tried (model/rewrite.py)."""
 Network = Annotated[str, Field(max_length=64), _by(leaf.Network)]
+TechPrefixes = Annotated[
+    list[Annotated[str, Field(max_length=16), _by(leaf.TechPrefix)]], Field(max_length=100)
+]
+"""More of one trunk say nothing that a shorter one does not."""
 Username = Annotated[str, Field(max_length=64), _by(leaf.Username)]
 Host = Annotated[str, Field(max_length=253), _by(leaf.Host)]
 Certificate = Annotated[str, Field(max_length=253), _by(leaf.CertificateName)]

@@ -24,6 +24,7 @@ from sipguard.manage.network_read import SECRETS
 from sipguard.manage.values import ID_PATTERN
 from sipguard.manage.values import read as read_form
 from sipguard.manage.vos3000_column import (
+    ALL,
     CLEARING,
     CONTINUE,
     DYNAMIC,
@@ -37,11 +38,18 @@ from sipguard.manage.vos3000_column import (
 )
 from sipguard.manage.vos3000_file import Export, Row
 from sipguard.model.money import format_micros, parse_micros
+from sipguard.model.phone import PhoneLock
 
 RatePer = Literal["minute", "cycle"]
 _SECRET_MIN = 8
 _NUMBER = re.compile("[1-9][0-9]{0,17}", re.ASCII)
 _CYCLE_MAX = 86_400
+_LOCKS = (
+    (FREE, PhoneLock.NONE),
+    (OUTGOING, PhoneLock.OUTGOING),
+    (INCOMING, PhoneLock.INCOMING),
+    (ALL, PhoneLock.ALL),
+)
 
 
 @dataclass(slots=True)
@@ -257,7 +265,7 @@ class _Work:
             "numbers": numbers,
             "sources": [_address(one)[0] for one in _parts(row.cells.get("host", ""))],
             "call_limit": self._count(row, "lines"),
-            "locked": self._locked(row),
+            "lock": self._lock(row).value,
         }
         self._put(network.PHONE, row, values | self._password(row))
 
@@ -324,12 +332,19 @@ class _Work:
         return int(text)
 
     def _locked(self, row: Row) -> bool:
-        word = plain(row.cells.get("lock", ""))
-        if word in INCOMING:
+        """Of what can only be locked altogether: by whatever keeps calls from going out."""
+        lock = self._lock(row)
+        if lock is PhoneLock.INCOMING:
             self.note(f"{row.place('lock')}: what is barred from being called alone is not locked here")
-        elif word not in FREE | OUTGOING:
-            self.wrong(row, "lock", f"found {row.cells['lock']!r}, which is no lock that is known")
-        return word in OUTGOING
+        return lock.bars_outgoing
+
+    def _lock(self, row: Row) -> PhoneLock:
+        word = plain(row.cells.get("lock", ""))
+        for words, lock in _LOCKS:
+            if word in words:
+                return lock
+        self.wrong(row, "lock", f"found {row.cells['lock']!r}, which is no lock that is known")
+        return PhoneLock.NONE
 
     def _moment(self, row: Row) -> int | None:
         text = row.cells.get("valid_till", "").replace("/", "-")

@@ -133,33 +133,24 @@ COLUMNS = {
     ),
 }
 
-OUTGOING = frozenset(
+ALL = frozenset(
     {
         *(
-            "calloutbarring",
             "barringallcalls",
-            "barringoutgoing",
-            "outgoing",
             "all",
             "lock",
             "locked",
             "disabled",
-        ),
-        *(
             "barringall",
             "allbarred",
             "forbidden",
-            "禁止呼出",
-            "禁止主叫",
-            "全部禁止",
-            "禁止所有",
-            "锁定",
-            "已锁定",
-            "停用",
         ),
+        *("全部禁止", "禁止所有", "锁定", "已锁定", "停用"),
     }
 )
-"""Words of a lock by which nothing goes out."""
+"""Words of a lock by which nothing goes out or comes in."""
+OUTGOING = frozenset({"calloutbarring", "barringoutgoing", "outgoing", "禁止呼出", "禁止主叫"})
+"""By which nothing goes out alone."""
 INCOMING = frozenset({"callinbarring", "barringincoming", "incoming", "禁止呼入", "禁止被叫"})
 """By which nothing comes in alone."""
 FREE = frozenset(

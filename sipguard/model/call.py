@@ -22,6 +22,6 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     """User part of the first P-Asserted-Identity, read only where a trunk is trusted; empty where absent."""
     certificate: tuple[str, ...] = ()
     """Names that the peer has proved by a certificate over TLS (model/certificate.py)."""
-    redirected: bool = False
-    """`request_user` is a gateway's word (3xx): the rules by which the trunk's numbers are rewritten are not
-    about it."""
+    redirected_to: str = ""
+    """What a gateway (3xx) named instead of the number of `request_user`, which goes on to say whose call it
+    is: neither tech prefix nor rewrite rules of the trunk are about it. Empty: nobody did."""

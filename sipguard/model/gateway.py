@@ -69,6 +69,9 @@ class MappingGateway:
     """Change what it dials, before the number is read by its plan and judged."""
     caller_rewrite: tuple[RewriteRule, ...] = ()
     """Change whom it says that calls, before that is read and judged."""
+    tech_prefixes: tuple[str, ...] = ()
+    """Digits, `*` and `#`, one of which stands in front of whatever it dials and tells it from other trunks
+    of the same source; taken off before the number is read. Empty: nothing stands there."""
 
 
 @dataclass(frozen=True, slots=True)

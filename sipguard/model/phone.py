@@ -18,6 +18,26 @@ class CallerCheck(StrEnum):
     """It is refused."""
 
 
+class PhoneLock(StrEnum):
+    """Which calls of a phone are barred. Emergency calls are not (policy.emergency)."""
+
+    NONE = "none"
+    OUTGOING = "outgoing"
+    """Calls from it."""
+    INCOMING = "incoming"
+    """Calls to it."""
+    ALL = "all"
+    """Both, and it cannot register."""
+
+    @property
+    def bars_outgoing(self) -> bool:
+        return self in (PhoneLock.OUTGOING, PhoneLock.ALL)
+
+    @property
+    def bars_incoming(self) -> bool:
+        return self in (PhoneLock.INCOMING, PhoneLock.ALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Phone:
     """A phone of an account. A limit of None means no limit; 0 means none allowed."""
@@ -34,8 +54,7 @@ class Phone:
     """Networks in CIDR form from which it may register and call; none: from anywhere."""
     number_plan: NumberPlan
     """How it writes the numbers that it dials."""
-    locked: bool
-    """It may neither register nor call, and is not called."""
+    lock: PhoneLock
     call_limit: int | None
     """Concurrent calls, those to it and those from it."""
     cps_limit: int | None

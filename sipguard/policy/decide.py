@@ -44,11 +44,10 @@ def decide(
     `out`: the routing gateways that are out of service.
     """
     settings = directory.settings
-    dialled = number.read(attempt.request_user)
-    is_emergency = dialled is not None and dialled.digits in settings.emergency_numbers
-    gateway = identity.ingress(attempt, is_emergency, directory)
-    if isinstance(gateway, Refusal):
-        return gateway
+    ingress = identity.ingress(attempt, directory)
+    if isinstance(ingress, Refusal):
+        return ingress
+    gateway, dialled, is_emergency = ingress
     agents = directory.chain(gateway.account_key)
     account = agents.accounts[0]
 
@@ -69,7 +68,7 @@ def decide(
         return named(no, gateway, account, None, calling)
     called = None
     if dialled is not None:
-        rules = () if attempt.redirected else gateway.called_rewrite
+        rules = () if attempt.redirected_to else gateway.called_rewrite
         called = number.normalise(dialled, gateway.number_plan, zeros, rules)
     if called is None:
         return named(_bad_number(attempt), gateway, account, None, calling)
@@ -127,6 +126,6 @@ def _bad_number(attempt: Attempt) -> Refusal:
         Reason.BAD_NUMBER,
         level=None,
         rule=None,
-        observed=shown(attempt.request_user),
+        observed=shown(attempt.redirected_to or attempt.request_user),
         required=f"a number in the trunk's number plan, at most {number.DIGITS_MAX} digits",
     )

@@ -19,7 +19,7 @@ from sipguard.model.credential import Credential
 from sipguard.model.gateway import MappingGateway, Route, RoutingGateway
 from sipguard.model.section import Section
 from sipguard.policy import accounts as accounts_
-from sipguard.policy import caller, number, owner, phone, rewrite
+from sipguard.policy import caller, number, owner, phone, rewrite, tech_prefix
 from sipguard.policy.accounts import AGENT, CURRENCY, FIELDS, ID, TABLE, Accounts
 from sipguard.policy.certificate import Certificates
 from sipguard.policy.chain import Chain
@@ -341,6 +341,7 @@ def _check_mapping_gateways(
         try:
             number.check_plan(gateway.number_plan)
             caller.check(gateway.caller)
+            tech_prefix.check(gateway.tech_prefixes)
         except ValueError as error:
             raise ValueError(f"mapping gateway {gateway.id!r}: {error}") from error
 

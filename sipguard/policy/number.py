@@ -4,9 +4,9 @@ What is judged is what is sent, so nothing that a gateway might read differently
 read here completely or refused (Q.850 cause 28), never in part.
 
 The steps, for the user part of a SIP URI (RFC 3261 section 25.1; RFC 3966 for numbers within it):
-unescape once - only visible ASCII - cut the parameters - drop the visual separators - one '+' at the
-front, digits behind it - the trunk's rewrite rules - its number plan - no national prefix left in - E.164
-digits without '+'.
+unescape once - only visible ASCII - cut the parameters - drop the visual separators - take the tech prefix
+off (tech_prefix.py) - one '+' at the front, digits behind it - the trunk's rewrite rules - its number plan -
+no national prefix left in - E.164 digits without '+'.
 """
 
 from __future__ import annotations
@@ -39,13 +39,31 @@ class Dialled(NamedTuple):
     """A user part that spells a number, before the trunk's number plan has been applied."""
 
     digits: str
-    """Digits, with the one leading '+' if there was one; never empty."""
+    """Digits, with the one leading '+' if there was one; never empty, but where `spelled` gives it."""
     context: str | None
     """Value of its phone-context (RFC 3966 section 5.1.5), None where it has none."""
 
 
 def read(user: str) -> Dialled | None:
     """Read a user part, still escaped; None where it does not spell a number. Never raises."""
+    return behind(spelled(user), 0)
+
+
+def behind(text: Dialled | None, length: int) -> Dialled | None:
+    """The number behind so many characters of what `spelled` has read; None where that is none."""
+    if text is None:
+        return None
+    rest = text.digits[length:] if length else text.digits
+    if not _is_digits(rest.removeprefix("+")):
+        return None
+    return text if not length else Dialled(rest, text.context)
+
+
+def spelled(user: str) -> Dialled | None:
+    """A user part, still escaped, without its escapes, parameters and separators: the one text of all its
+    spellings. It may be no number: a tech prefix may stand in front of it. None: text of no kind, or with two
+    contexts. Never raises.
+    """
     if _PLAIN.fullmatch(user):
         return Dialled(user, None)
     text = _unescape(user)
@@ -59,10 +77,7 @@ def read(user: str) -> Dialled | None:
             if context is not None:
                 return None
             context = value
-    text = text.translate(_SEPARATORS)
-    if not _is_digits(text.removeprefix("+")):
-        return None
-    return Dialled(text, context)
+    return Dialled(text.translate(_SEPARATORS), context)
 
 
 def normalise(

@@ -46,7 +46,7 @@ def ingress(phone: Phone) -> MappingGateway:
         sources=(),
         capacity=None,
         cps_limit=phone.cps_limit,
-        locked=phone.locked,
+        locked=phone.lock.bars_outgoing,
         number_plan=phone.number_plan,
         routing_gateway_keys=None,
         trusted=False,
@@ -64,7 +64,7 @@ def egress(phone: Phone) -> RoutingGateway:
         transport="udp",
         capacity=None,
         cps_limit=None,
-        locked=phone.locked,
+        locked=phone.lock.bars_incoming,
         clearing_ledger=0,
         cost_table_key=None,
         vendor_credit_micros=None,
@@ -190,13 +190,13 @@ def full(phone: Phone, counts: Counts) -> Refusal | None:
 def candidates(line: Line, called: str, counts: Counts) -> tuple[Candidate, ...] | Refusal:
     """The phone that has the called number, as the only gateway for the call."""
     phone = line.phone
-    if phone.locked:
+    if phone.lock.bars_incoming:
         return Refusal(
-            Reason.NO_ROUTE,
+            Reason.PHONE_LOCKED,
             phone_id(phone),
-            f"{phone_id(phone)}.locked",
-            observed="locked",
-            required="a phone that is not locked",
+            f"{phone_id(phone)}.lock",
+            observed=f"lock {phone.lock}",
+            required="a phone that may be called",
         )
     no = full(phone, counts)
     if no is not None:

@@ -95,13 +95,15 @@ mapping_gateway = Table(
     Column("caller_prefixes", JSON(none_as_null=True)),
     Column("called_rewrite", JSON, nullable=False),
     Column("caller_rewrite", JSON, nullable=False),
+    Column("tech_prefixes", JSON, nullable=False),
 )
 
+# A network may stand with several gateways that tech prefixes tell apart: triggers hold it.
 mapping_gateway_source = Table(
     "mapping_gateway_source",
     metadata,
     Column("network", Text, primary_key=True),
-    Column("gateway_key", ForeignKey("mapping_gateway.key"), nullable=False),
+    Column("gateway_key", ForeignKey("mapping_gateway.key"), primary_key=True),
 )
 
 mapping_gateway_certificate = Table(
@@ -150,6 +152,7 @@ def read_mapping_gateways(conn: Connection, key: int | None = None) -> list[Mapp
             routing_gateway_keys=None if row.all_routing_gateways else frozenset(allowed[row.key]),
             trusted=row.trusted,
             caller=_caller_rule(row),
+            tech_prefixes=tuple(row.tech_prefixes),
             called_rewrite=rewrite.parsed(row.called_rewrite),
             caller_rewrite=rewrite.parsed(row.caller_rewrite),
         )

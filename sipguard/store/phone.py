@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import JSON, Boolean, Column, Connection, ForeignKey, Integer, Table, Text, select
+from sqlalchemy import JSON, Column, Connection, ForeignKey, Integer, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sipguard.model import rewrite
 from sipguard.model.gateway import NumberPlan
-from sipguard.model.phone import CallerCheck, Phone
+from sipguard.model.phone import CallerCheck, Phone, PhoneLock
 from sipguard.store.metadata import EVERY, Range, metadata
 
 phone = Table(
@@ -18,7 +18,6 @@ phone = Table(
     Column("key", Integer, primary_key=True),
     Column("id", Text, nullable=False),
     Column("account_key", ForeignKey("account.key"), nullable=False),
-    Column("locked", Boolean, nullable=False),
     Column("call_limit", Integer),
     Column("cps_limit", Integer),
     Column("contact_limit", Integer, nullable=False),
@@ -27,6 +26,7 @@ phone = Table(
     Column("national_prefix", Text),
     Column("international_prefixes", JSON, nullable=False),
     Column("called_rewrite", JSON, nullable=False),
+    Column("lock", Text, nullable=False),
 )
 
 phone_number = Table(
@@ -67,7 +67,7 @@ def read_phones(conn: Connection, keys: Range = EVERY) -> list[Phone]:
             numbers=tuple(numbers[row.key]),
             sources=tuple(sources[row.key]),
             number_plan=NumberPlan(row.country_code, row.national_prefix, tuple(row.international_prefixes)),
-            locked=row.locked,
+            lock=PhoneLock(row.lock),
             call_limit=row.call_limit,
             cps_limit=row.cps_limit,
             contact_limit=row.contact_limit,

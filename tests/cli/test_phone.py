@@ -23,11 +23,11 @@ def test_a_phone_comes_changes_and_goes(installed: Installation) -> None:
     assert told["credential"]["username"] == "desk-1"
     assert len(told["credential"]["password"]) == 20
     changed = installed.json(
-        "phone", "modify", "desk-1", "--locked", "--call-limit", "2", "--clear", "numbers"
+        "phone", "modify", "desk-1", "--lock", "outgoing", "--call-limit", "2", "--clear", "numbers"
     )
-    assert (changed["locked"], changed["call_limit"], changed["numbers"]) == (True, 2, [])
+    assert (changed["lock"], changed["call_limit"], changed["numbers"]) == ("outgoing", 2, [])
     assert (
-        installed.json("phone", "modify", "desk-1", "--no-locked", "--clear", "call_limit")["call_limit"]
+        installed.json("phone", "modify", "desk-1", "--lock", "none", "--clear", "call_limit")["call_limit"]
         is None
     )
     assert "desk-1" in installed.says("phone", "list", "--account", "Customer-001")

@@ -107,7 +107,7 @@ def test_the_network_is_made(house: Installation, tmp_path: Path) -> None:
     assert centre_trunk["username"] == "centre-trunk"
     phone, reception = made["phones"]
     assert (phone["numbers"], phone["call_limit"]) == (["8801711000001"], 2)
-    assert reception["locked"]
+    assert reception["lock"] == "all"
     # The password of the first phone is that of the export; those that are guessed at once are not taken.
     told = [line.split(",")[0] for line in passwords.read_text().splitlines()]
     assert told == ["id", "centre-trunk", "reception"]

@@ -16,12 +16,14 @@ from tests.security.stage import ack
 
 LONDON = "442079460000"
 TRUNK, GUARDED, GATEWAY = 2, 3, 100
-ALICE_HOME, BOB_HOME, SHY_HOME, STRANGER = 10, 11, 70, 99
+ALICE_HOME, BOB_HOME, QUIET_HOME, SHY_HOME, STRANGER = 10, 11, 12, 70, 99
 PASSWORDS = {
     "alice": "wonderland",
     "bob": "builder",
     "shy": "hidden",
     "gone": "away",
+    "quiet": "listens only",
+    "away": "talks only",
     "guarded": "open sesame",
     "roaming": "far away",
 }

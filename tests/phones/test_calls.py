@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.phones.stage import ALICE_HOME, BOB_HOME, TRUNK, Request, Stage
+from tests.harness.loopback import eventually
+from tests.phones.stage import ALICE_HOME, BOB_HOME, LONDON, QUIET_HOME, TRUNK, Request, Stage
 from tests.phones.test_registrar import register
 from tests.security.peer import Message, Peer, answer, serial
 from tests.security.stage import ack
@@ -83,6 +86,75 @@ def test_a_phone_that_is_not_registered(stage: Stage) -> None:
     response = stage.exchange(request)
     assert (response.status, response.get("Reason")) == (480, 'Q.850;cause=20;text="Subscriber absent"')
     assert stage.cdr(request.call_id)["reason"] == "not_registered"
+
+
+def test_a_phone_whose_outgoing_calls_are_locked(stage: Stage) -> None:
+    """It registers and is called; it calls nobody but for help."""
+    phone = stage.peer(QUIET_HOME)
+    assert (
+        stage.authenticated(register(stage, "quiet", f"<sip:quiet@{phone.host}>", QUIET_HOME), "quiet").status
+        == 200
+    )
+    request, invite = ring(stage, phone, "442079460006")
+    phone.send(answer(invite, "486 Busy Here"))
+    assert refused(stage, request).status == 486
+    outgoing = stage.invite(LONDON, QUIET_HOME, "quiet")
+    assert stage.authenticated(outgoing, "quiet").status == 403
+    cdr = stage.cdr(outgoing.call_id)
+    assert (cdr["reason"], cdr["refusal_rule"]) == ("gateway_locked", "phone:quiet.lock")
+    stage.called(stage.invite("112", QUIET_HOME, "quiet"), None)
+
+
+def test_a_phone_whose_incoming_calls_are_locked(stage: Stage) -> None:
+    """It registers and calls; who calls it is told that it is not available."""
+    phone = stage.peer(QUIET_HOME)
+    assert (
+        stage.authenticated(register(stage, "away", f"<sip:away@{phone.host}>", QUIET_HOME), "away").status
+        == 200
+    )
+    stage.called(stage.invite(LONDON, QUIET_HOME, "away"), "away")
+    request = stage.invite("442079460007", TRUNK, "+442079461111")
+    response = stage.exchange(request)
+    assert (response.status, response.get("Reason")) == (480, 'Q.850;cause=21;text="Call rejected"')
+    cdr = stage.cdr(request.call_id)
+    assert (cdr["reason"], cdr["refusal_rule"]) == ("phone_locked", "phone:away.lock")
+    phone.barrier()
+    assert request.call_id not in [one.get("Call-ID") for one in [*phone.log, *phone.pending()]]
+
+
+def test_a_lock_ends_calls_that_are_up(stage: Stage) -> None:
+    """Where the phone's account has it so (tests/calls/test_hangup.py has the directions)."""
+    phone, trunk = stage.peer(BOB_HOME), stage.peer(TRUNK)
+    bind(stage, f"<sip:bob@{phone.host}>")
+    request, invite = ring(stage, phone)
+    phone.send(answer(invite, "200 OK", tag="bob"))
+    ok = stage.final(trunk, request)
+    trunk.send(ack(ok, stage.daemon.host))
+    phone.receive("ACK", call_id=request.call_id)
+    try:
+        write(stage, "UPDATE account SET lock_ends_calls = 1 WHERE id = 'bob'")
+        write(stage, "UPDATE phone SET lock = 'incoming' WHERE id = 'bob-desk'")
+        for party in (phone, trunk):
+            party.send(answer(party.receive("BYE", call_id=request.call_id), "200 OK"))
+    finally:
+        write(stage, "UPDATE account SET lock_ends_calls = NULL WHERE id = 'bob'")
+        write(stage, "UPDATE phone SET lock = 'none' WHERE id = 'bob-desk'")
+        # The tests that follow call bob too, and a setting takes its time from the store to policy.
+        eventually("bob without a lock", lambda: not _locked(stage), 30)
+    assert stage.cdr(request.call_id)["reason"] == "phone_locked"
+
+
+def _locked(stage: Stage) -> bool:
+    """Whether a call to bob, who is registered nowhere, is refused for a lock."""
+    clear = register(stage, "bob", "*", BOB_HOME, extra="Expires: 0\r\n")
+    assert stage.authenticated(clear, "bob").status == 200
+    response = stage.exchange(stage.invite(BOB, TRUNK, "+442079461111"))
+    return response.get("Reason") == 'Q.850;cause=21;text="Call rejected"'
+
+
+def write(stage: Stage, statement: str) -> None:
+    with closing(sqlite3.connect(stage.daemon.database, isolation_level=None, timeout=10)) as books:
+        books.execute(statement)
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,13 @@ def world() -> World:
 def test_who_it_is(names: tuple[str, ...], host: str, expected: int | None) -> None:
     directory = world().directory()
     attempt = Attempt(host, 5061, "442071234567", "442079460000", "id", certificate=names)
-    found = identity.ingress(attempt, False, directory)
+    found = identity.ingress(attempt, directory)
     if expected is None:
         assert isinstance(found, Refusal)
         assert found.reason is Reason.UNKNOWN_SOURCE
     else:
         assert not isinstance(found, Refusal)
-        assert found.key == expected
+        assert found.gateway.key == expected
 
 
 def test_one_name_cannot_belong_to_two() -> None:

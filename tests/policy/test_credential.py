@@ -10,7 +10,7 @@ import pytest
 from sipguard.model.call import Attempt
 from sipguard.model.configuration import REALM
 from sipguard.model.credential import ALGORITHMS, Credential, ha1, hashed
-from sipguard.model.phone import CallerCheck, Phone
+from sipguard.model.phone import CallerCheck, Phone, PhoneLock
 from sipguard.model.verdict import Permit, Reason, Refusal, Verdict
 from sipguard.policy import identity
 from sipguard.policy.decide import decide
@@ -28,7 +28,7 @@ def phone(**changes: Any) -> Phone:
         numbers=("442079460001", "442079460002"),
         sources=(),
         number_plan=BRITAIN,
-        locked=False,
+        lock=PhoneLock.NONE,
         call_limit=None,
         cps_limit=None,
         contact_limit=1,
@@ -82,11 +82,16 @@ def test_a_user_is_its_trunk() -> None:
     assert permit.mapping_gateway.key == 1
 
 
+def asks(world: World) -> bool:
+    directory = world.directory()
+    return identity.asks(identity.by_source(TRUNK, LONDON, directory), directory)
+
+
 def test_a_trunk_with_a_user_is_not_opened_by_its_address() -> None:
     guarded = world(user("trunk", mapping_gateway_key=1))
-    assert identity.asks(TRUNK, guarded.directory())
+    assert asks(guarded)
     assert reason(guarded, host=TRUNK) is Reason.CREDENTIALS_REFUSED
-    assert not identity.asks(TRUNK, world().directory()), "other users change nothing for it"
+    assert not asks(world()), "other users change nothing for it"
 
 
 def test_nor_where_its_user_is_of_another_realm() -> None:
@@ -100,7 +105,7 @@ def test_emergencies_need_the_trunk_and_no_password() -> None:
     guarded = world(user("trunk", mapping_gateway_key=1))
     assert permitted(guarded, host=TRUNK, called="112").emergency
     assert reason(guarded, called="112") is Reason.UNKNOWN_SOURCE
-    assert permitted(world(phones=(phone(locked=True),)), "desk", called="112").emergency
+    assert permitted(world(phones=(phone(lock=PhoneLock.ALL),)), "desk", called="112").emergency
 
 
 def test_b24_a_password_opens_nothing_at_the_address_of_another_account() -> None:

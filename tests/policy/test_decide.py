@@ -102,7 +102,7 @@ def everything_wrong() -> World:
         sections=[block(1, ROOT, "44")],
         tables=[RateTable(key, f"table-{key}", "USD") for key in (11, 12, 13, 20)],
         rates=[],
-        trunks=[mapping_gateway(locked=True)],
+        trunks=[mapping_gateway(locked=True, tech_prefixes=("77#",))],
         gateways=[routing_gateway(capacity=0, cost_table_key=20)],
         routes=[],
         funds=Funds(),
@@ -121,6 +121,8 @@ def test_the_order_of_the_checks() -> None:
     def judge() -> None:
         seen.append(world.refusal(number).reason)
 
+    judge()
+    world.trunks = [mapping_gateway(locked=True)]
     judge()
     world.trunks = plain.trunks
     judge()
@@ -162,5 +164,6 @@ NOT_DECIDED_HERE = {
     Reason.UNKNOWN_SOURCE,
     Reason.CREDENTIALS_REFUSED,
     Reason.CALLER_REFUSED,
+    Reason.PHONE_LOCKED,
     Reason.NOT_REGISTERED,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sipguard.model.call import Attempt
 from sipguard.model.gateway import NumberPlan
@@ -95,7 +96,8 @@ def test_a_redirection_is_a_gateways_word_and_not_the_trunks() -> None:
     world = trunk(["+*:+33*"])
 
     def judge(redirected: bool) -> Verdict:
-        attempt = Attempt(TRUNK, 5060, f"+{LONDON}", "", "call", redirected=redirected)
+        attempt = Attempt(TRUNK, 5060, f"+{LONDON}", "", "call")
+        attempt = replace(attempt, redirected_to=f"+{LONDON}") if redirected else attempt
         return decide(attempt, world.directory(), world.funds, world.counts, world.pace, NOW)
 
     one, other = judge(True), judge(False)

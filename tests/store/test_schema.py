@@ -120,6 +120,22 @@ def test_l02_what_is_written_stays(used: Path, table: str, statement: str) -> No
     assert books.rows(used, f"SELECT * FROM {table}") == before
 
 
+@pytest.mark.parametrize("key", ["NULL", "key"])
+def test_a_rate_is_never_replaced(used: Path, key: str) -> None:
+    columns = "table_key, prefix, destination, connect_fee_micros, initial_seconds, next_seconds, rate_micros"
+    with books.connect(used) as connection:
+        connection.execute("INSERT INTO rate_table (key, id, currency) VALUES (1, 'retail', 'BDT')")
+        connection.execute(RATE.format("'44'", 0, 1, 5))
+    before = books.rows(used, "SELECT * FROM rate")
+    assert before
+    with (
+        books.connect(used) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="rate: a row stays until it is removed"),
+    ):
+        connection.execute(f"INSERT OR REPLACE INTO rate (key, {columns}) SELECT {key}, {columns} FROM rate")
+    assert books.rows(used, "SELECT * FROM rate") == before
+
+
 def test_an_account_moves_to_another_agent(used: Path) -> None:
     with books.connect(used) as connection:
         connection.execute(ACCOUNT.format("", ""))

@@ -82,7 +82,7 @@ def test_numbers_come_from_every_range_of_the_chain(web: Web) -> None:
     assert make(web, "south", id="p4", account_id="stall", numbers=["4420160"]).status_code == 400
     for who, status in (("north", 409), ("shop", 403), ("south", 404)):
         assert web.client.delete(f"{RANGES}/s", headers=web.be(who)).status_code == status, who
-    kept = {"numbers": ["4420500"], "locked": True}
+    kept = {"numbers": ["4420500"], "lock": "all"}
     assert (
         web.client.patch(f"{URL}/p1", json=kept, headers=web.be("north") | {"If-Match": "*"}).status_code
         == 200
@@ -118,11 +118,11 @@ def test_a_phone_is_seen_changed_and_removed_in_scope_alone(web: Web) -> None:
     found = web.client.get(f"{URL}/p1", headers=web.be("shop-1"))
     assert (found.json()["account_id"], found.json()["call_limit"]) == ("shop-1", 2)
     tag = {"If-Match": found.headers["etag"]}
-    form = {"locked": True, "sources": ["192.0.2.0/24"]}
+    form = {"lock": "incoming", "sources": ["192.0.2.0/24"]}
     changed = web.client.patch(f"{URL}/p1", json=form, headers=web.be("north") | tag)
     assert changed.status_code == 200, changed.text
-    assert (changed.json()["locked"], changed.json()["sources"], changed.json()["call_limit"]) == (
-        True,
+    assert (changed.json()["lock"], changed.json()["sources"], changed.json()["call_limit"]) == (
+        "incoming",
         ["192.0.2.0/24"],
         2,
     )

@@ -26,6 +26,7 @@ const MAPPING_COLUMNS = [
   { id: "id", label: t("Mapping gateway"), value: (row) => row.id },
   { id: "account", label: t("Account"), value: (row) => row.account_id, show: (row) => html`<a href=${`/accounts${at(row.account_id)}`}>${row.account_id}</a>` },
   { id: "sources", label: t("From networks"), value: (row) => row.sources.join(" ") },
+  { id: "tech_prefixes", label: t("Tech prefixes"), value: (row) => row.tech_prefixes.join(" ") },
   { id: "username", label: t("User"), value: (row) => row.username, hidden: true },
   capacity, pace, STATE_COLUMN,
 ];
@@ -34,6 +35,7 @@ const MAPPING_INFORMATION = [
   { name: "country_code", label: t("Country code"), nullable: true, hint: t("How it writes numbers.") },
   { name: "national_prefix", label: t("National prefix"), nullable: true },
   { name: "international_prefixes", label: t("International prefixes"), kind: "lines" },
+  { name: "tech_prefixes", label: t("Tech prefixes"), kind: "lines", hint: t("One a line, as 77#. Needed in front of what it dials, and taken off: several gateways may share a network by them.") },
   REWRITE, CALLER_REWRITE,
   LOCKED,
 ];

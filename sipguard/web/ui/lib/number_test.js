@@ -7,7 +7,7 @@ import { t } from "./text.js";
 import { Dialog, Facts } from "./ui.js";
 
 const STEPS = {
-  received: t("Received"), rewritten: t("Rewritten"), judged: t("Judged as"), rewritten_for_gateway: t("Rewritten for the gateway"), sent: t("Sent as"),
+  received: t("Received"), tech_prefix: t("Tech prefix taken off"), rewritten: t("Rewritten"), judged: t("Judged as"), rewritten_for_gateway: t("Rewritten for the gateway"), sent: t("Sent as"),
 };
 const NUMBERS = [
   { name: "number", label: t("Called number"), required: true },

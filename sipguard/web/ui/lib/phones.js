@@ -4,9 +4,12 @@ import { html } from "/ui/vendor/preact.js";
 import { at, request } from "./api.js";
 import { Crud } from "./crud.js";
 import { may } from "./session.js";
-import { REWRITE, STATE_COLUMN } from "./shared.js";
+import { REWRITE } from "./shared.js";
 import { limit, t } from "./text.js";
-import { Facts } from "./ui.js";
+import { Badge, Facts } from "./ui.js";
+
+const LOCKS = [["none", t("none")], ["outgoing", t("outgoing calls")], ["incoming", t("incoming calls")], ["all", t("all calls")]];
+const barred = (row) => LOCKS.find(([lock]) => lock === row.lock)[1];
 
 const COLUMNS = [
   { id: "id", label: t("Phone"), value: (row) => row.id },
@@ -14,7 +17,7 @@ const COLUMNS = [
   { id: "username", label: t("User"), value: (row) => row.username },
   { id: "numbers", label: t("Numbers"), value: (row) => row.numbers.join(" ") },
   { id: "lines", label: t("Lines"), kind: "number", value: (row) => row.call_limit, show: (row) => limit(row.call_limit) },
-  STATE_COLUMN,
+  { id: "lock", label: t("Lock"), value: barred, show: (row) => html`<${Badge} kind=${row.lock === "none" ? "good" : "bad"}>${barred(row)}</${Badge}>` },
   { id: "sources", label: t("From networks"), value: (row) => row.sources.join(" "), hidden: true },
 ];
 
@@ -28,7 +31,7 @@ const COMMON = [
   { name: "cps_limit", label: t("Calls per second"), kind: "number" },
   { name: "contact_limit", label: t("Contacts at a time"), kind: "number" },
   { name: "caller_check", label: t("A From that is not its own number"), kind: "choice", choices: [["force", t("is replaced by its first number")], ["refuse", t("is refused")]] },
-  { name: "locked", label: t("Locked"), kind: "switch" },
+  { name: "lock", label: t("Lock"), kind: "choice", choices: LOCKS, hint: t("Emergency calls pass. With all calls locked it cannot register either.") },
 ];
 
 const NEW = [
